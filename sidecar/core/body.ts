@@ -1,0 +1,32 @@
+/**
+ * Body is the request's bytes on their way to an attempt. Filters pass it on untouched.
+ *
+ * The transport that received the call owns it: it keeps one copied recording until commit, and returns credit
+ * to the caller for what has been recorded or sent on.
+ */
+export interface Body {
+  /** True while every byte so far lies in the recording, so that another attempt can begin at the first byte. */
+  readonly replayable: boolean;
+  /** Sends the recording, then everything that comes, to `sink`; an earlier sink hears nothing more. */
+  attach(sink: BodySink): void;
+  /** Takes the sink off; what arrives is recorded until commit, or waits without credit. */
+  detach(sink: BodySink): void;
+  /** No further attempt will be made: the recording is freed. Safe to call again. */
+  commit(): void;
+}
+
+/** Where an attempt's request bytes go. */
+export interface BodySink {
+  /** Takes `chunk[start, end)` and owns nothing of it after return, unless `owned`: then the bytes never change. */
+  data(chunk: Uint8Array, start: number, end: number, owned: boolean): void;
+  /** The caller half-closed: no more bytes. */
+  end(): void;
+}
+
+/** A body without bytes, already half-closed: for calls that the mesh makes itself, and for tests. */
+export const emptyBody: Body = {
+  replayable: true,
+  attach: (sink) => sink.end(),
+  detach: () => {},
+  commit: () => {},
+};

@@ -1,0 +1,131 @@
+import type { Body } from './body.ts';
+import type { EndpointView } from './endpoint.ts';
+import type { Life } from './life.ts';
+import type { Fields } from './reply.ts';
+import type { ServiceView, Snapshot } from './snapshot.ts';
+
+/** The words of the mesh as the caller sent them, unchecked; an absent word is the empty string. */
+export interface Words {
+  /** x-request-id, or x-correlation-id */
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  readonly baggage: string;
+  /** grpc-timeout */
+  readonly timeout: string;
+  /** x-outrigger-service */
+  readonly service: string;
+  /** x-outrigger-token: ties an outbound call to an inbound one */
+  readonly token: string;
+  /** x-outrigger-priority */
+  readonly priority: string;
+}
+
+/** Everything that a transport knows of a call when its header block has arrived. */
+export interface Arrival {
+  /** `/package.Service/Method`, the exact bytes of :path, already matched against the strict pattern. */
+  readonly method: string;
+  /** :authority, already matched against the strict pattern; empty when there was none. */
+  readonly authority: string;
+  /** The name of the upstream that the dialled port stands for, or the empty string. */
+  readonly port: string;
+  readonly words: Words;
+  /** The caller's other fields, passed on as they are; no pseudo-fields, no words, nothing hop by hop. */
+  readonly metadata: Fields;
+  /** Names in `metadata` whose values must never be indexed (RFC 7541 section 7.1.3), or null. */
+  readonly never: readonly string[] | null;
+  /** The verified service name of who calls, or empty: outbound calls come from our own app. */
+  readonly caller: string;
+  /** Monotonic milliseconds. */
+  readonly arrivedAt: number;
+  readonly body: Body;
+  readonly life: Life;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * Call is the facts of one call. They never change: filters derive, and all derivations share one life.
+ */
+export class Call {
+  readonly arrival: Arrival;
+  /** Same as `arrival.method`; here because every filter reads it. */
+  readonly method: string;
+  readonly life: Life;
+  readonly body: Body;
+  readonly snapshot: Snapshot;
+  /** Correlation id; the caller's when it was clean, else made. */
+  readonly id: string = '';
+  readonly traceparent: string = '';
+  readonly tracestate: string = '';
+  readonly baggage: string = '';
+  /** Monotonic milliseconds; Infinity when the call has no deadline. */
+  readonly deadlineAt: number = Number.POSITIVE_INFINITY;
+
+  constructor(arrival: Arrival) {
+    this.arrival = arrival;
+    this.method = arrival.method;
+    this.life = arrival.life;
+    this.body = arrival.body;
+    this.snapshot = arrival.snapshot;
+  }
+
+  /** The same call with its correlation known. */
+  identified(id: string, traceparent: string, tracestate: string, baggage: string): Call {
+    const call = copy(this);
+    call.id = id;
+    call.traceparent = traceparent;
+    call.tracestate = tracestate;
+    call.baggage = baggage;
+    return call;
+  }
+
+  /** The same call with its deadline known, in monotonic milliseconds. */
+  until(deadlineAt: number): Call {
+    const call = copy(this);
+    call.deadlineAt = deadlineAt;
+    return call;
+  }
+
+  /** The same call with other baggage. */
+  carrying(baggage: string): Call {
+    const call = copy(this);
+    call.baggage = baggage;
+    return call;
+  }
+
+  /** The same call read against a newer snapshot, for one that had to wait for its first watch. */
+  under(snapshot: Snapshot): Call {
+    const call = copy(this);
+    call.snapshot = snapshot;
+    return call;
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const copy = (from: Call): Mutable<Call> => {
+  const call = new Call(from.arrival) as Mutable<Call>;
+  call.snapshot = from.snapshot;
+  call.id = from.id;
+  call.traceparent = from.traceparent;
+  call.tracestate = from.tracestate;
+  call.baggage = from.baggage;
+  call.deadlineAt = from.deadlineAt;
+  return call;
+};
+
+/** A call whose service is known. */
+export interface RoutedCall {
+  readonly call: Call;
+  readonly service: ServiceView;
+  /** Endpoints that earlier attempts met; balance looks elsewhere first. */
+  readonly met: readonly EndpointView[];
+}
+
+/** One try of a call at one endpoint. */
+export interface Attempt {
+  readonly call: Call;
+  readonly endpoint: EndpointView;
+  /** How many attempts went before: grpc-previous-rpc-attempts (gRFC A6), absent on the wire when 0. */
+  readonly previous: number;
+}

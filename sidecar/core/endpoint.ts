@@ -1,0 +1,36 @@
+import type { Attempt } from './call.ts';
+import type { Reply } from './reply.ts';
+import type { Status } from './status.ts';
+
+/** Where a peer listens, and who it must prove to be. */
+export interface Address {
+  /** Unique in a service: `host:port` or `unix:PATH`. */
+  readonly id: string;
+  /** IPv4, IPv6 without brackets, a hostname, or the path of a unix socket when `port` is 0. */
+  readonly host: string;
+  /** 1 to 65535; 0 for a unix socket. */
+  readonly port: number;
+  /** The service name that the peer's certificate must carry; ignored while identity is none. */
+  readonly service: string;
+}
+
+/** Passing, shut, or shut with one call on trial. */
+export type GateState = 'open' | 'probing' | 'shut';
+
+/** What balance and eject may know of an endpoint. The pool owns the rest. */
+export interface EndpointView {
+  readonly address: Address;
+  /** Attempts in flight. */
+  readonly load: number;
+  /** False while its gate is shut, its last dial failed, or all its connections are stuck. */
+  readonly available: boolean;
+  readonly gate: GateState;
+  /** Takes the trial while the gate is probing; false when another call has it. True when open. */
+  enter(): boolean;
+  /** Grows each time the gate changes; a verdict with an older epoch is dropped. */
+  readonly epoch: number;
+  /** Hears how an attempt went. `neutral`: nothing can be learnt from it, a trial is given back. */
+  judge(verdict: 'success' | 'failure' | 'neutral', epoch: number, cause?: Status): void;
+  /** Sends an attempt over a shared connection, dialling when there is none. */
+  send(attempt: Attempt): Promise<Reply>;
+}

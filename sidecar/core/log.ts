@@ -1,0 +1,13 @@
+/** A log line's fields; values are escaped by the writer. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Log writes one JSON line per event. Nothing is written per call at `info` and above. */
+export interface Log {
+  debug(fields: LogFields, event: string): void;
+  info(fields: LogFields, event: string): void;
+  warn(fields: LogFields, event: string): void;
+  error(fields: LogFields, event: string): void;
+}
+
+/** A log that says nothing: for tests and for parts that are embedded without one. */
+export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,0 +1,55 @@
+import type { Address } from './endpoint.ts';
+
+/** What the mesh knows of one service. */
+export interface ServiceView {
+  readonly name: string;
+  readonly endpoints: readonly Address[];
+  /** Which source said so: `consul`, `static`. */
+  readonly origin: string;
+}
+
+/** Who may call whom. `*` stands for any service. */
+export interface Intention {
+  readonly from: string;
+  readonly to: string;
+  readonly allow: boolean;
+}
+
+/** The intentions that concern us as a callee, most exact first, and what holds where none matches. */
+export interface Access {
+  readonly intentions: readonly Intention[];
+  readonly allowByDefault: boolean;
+  /** For messages: where the default comes from, such as `Consul has not answered yet`. */
+  readonly because: string;
+}
+
+/** One source's part of the snapshot, always whole. An absent part is another source's. */
+export interface Slice {
+  readonly origin: string;
+  readonly services?: ReadonlyMap<string, ServiceView>;
+  /** Names that were asked for and answered, with or without instances; `true` once seen with an instance. */
+  readonly asked?: ReadonlyMap<string, boolean>;
+  readonly access?: Access;
+  readonly flags?: ReadonlyMap<string, string>;
+}
+
+/** All that the mesh says, frozen. Replaced in one assignment, never edited. */
+export interface Snapshot {
+  /** Grows by one with each change. */
+  readonly version: number;
+  /** Monotonic milliseconds when it was assembled. */
+  readonly madeAt: number;
+  readonly services: ReadonlyMap<string, ServiceView>;
+  readonly asked: ReadonlyMap<string, boolean>;
+  readonly access: Access;
+  /** Static flags, `name` to `variant`, carried in baggage as `ff.<name>=<variant>`. */
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+/** Where snapshots come from, as the data path sees it. */
+export interface Discovery {
+  /** Starts watching `service` if nobody does; the answer comes with a later snapshot. */
+  want(service: string): void;
+  /** What was asked of whom, for the message of a call to an unknown name. */
+  describe(service: string): string;
+}

@@ -1,0 +1,25 @@
+import type { Filter, Service } from './filter.ts';
+
+/** A stack under construction: `Outer` is what enters at the top, `Inner` what leaves at the bottom so far. */
+export interface Stack<Outer, Inner> {
+  /** Adds a filter below all earlier ones: the first added meets the call first. */
+  use<Next>(filter: Filter<Inner, Next>): Stack<Outer, Next>;
+  /** Closes the stack over what answers its calls. */
+  to(service: Service<Inner>): Service<Outer>;
+  /** Names of the filters, from the top. */
+  readonly names: readonly string[];
+}
+
+/** An empty stack. Read it from the top: that is the order in which a call meets the filters. */
+export const stack = <C>(): Stack<C, C> => grow([]);
+
+// biome-ignore lint/suspicious/noExplicitAny: the types of a chain are checked by `use`, its storage cannot say them
+type AnyFilter = Filter<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type AnyService = Service<any>;
+
+const grow = <Outer, Inner>(filters: readonly AnyFilter[]): Stack<Outer, Inner> => ({
+  use: <Next>(filter: Filter<Inner, Next>) => grow<Outer, Next>([...filters, filter]),
+  to: (service) => filters.reduceRight<AnyService>((next, filter) => (call) => filter(call, next), service),
+  names: filters.map((filter) => filter.name),
+});
