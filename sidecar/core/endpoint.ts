@@ -24,6 +24,8 @@ export interface EndpointView {
   readonly load: number;
   /** False while its gate is shut, its last dial failed, or all its connections are stuck. */
   readonly available: boolean;
+  /** False while an attempt would fail at once: its last dial failed and waits to be repeated, or it has left. */
+  readonly reachable: boolean;
   readonly gate: GateState;
   /** Takes the trial while the gate is probing; false when another call has it. True when open. */
   enter(): boolean;

@@ -1,25 +1,49 @@
+import type { EndpointView } from './endpoint.ts';
 import type { Status } from './status.ts';
 
 /** Whoever keeps a call from ending at this moment: a queue, a dial, a back-off, an attempt. */
 export interface Waiter {
   /** Called once, when the call is cancelled; must stop the work and settle what is pending. */
   cancelled(status: Status): void;
+  /** What the call is waiting for, for messages: `for a connection to 10.0.0.7:50051`. Asked only when it failed. */
+  readonly doing?: string;
+}
+
+/** Whoever must know that a call is over: a counter, a deadline, a verdict. One object per call and witness. */
+export interface Witness {
+  /** Called once, with the outcome. Must not throw. */
+  over(status: Status): void;
+  /** Owned by the life: the witness that registered before. */
+  earlier: Witness | null;
 }
 
 /**
- * Life is the only mutable part of a call, shared by all its derivations: who waits, and how it ended.
+ * Life is the only mutable part of a call, shared by all its derivations: who waits, where it is, and how it ended.
  *
- * At most one waiter is registered at a time; the newest replaces the one before.
+ * At most one waiter is registered at a time; the newest replaces the one before. Whoever made the call (a
+ * listener, a probe, an in-process transport) ends the life of every call: by `settle` when the reply is over or
+ * when the stack threw, by `cancel` when the caller is gone. Filters rely on it.
  */
 export class Life {
   /** How the call ended, or null while it runs. Written once. */
   outcome: Status | null = null;
   /** Monotonic milliseconds of the last byte in either direction; what the idle timeout looks at. */
   touchedAt: number;
+  /** Message bytes from the caller and to the caller so far; written by the transport that holds its stream. */
+  requestBytes = 0;
+  responseBytes = 0;
+  /** The endpoint of the latest attempt, written by balance; retry looks elsewhere next. */
+  at: EndpointView | null = null;
   #waiter: Waiter | null = null;
+  #witness: Witness | null = null;
 
   constructor(now: number) {
     this.touchedAt = now;
+  }
+
+  /** What the call is waiting for, in words; empty when nobody says. */
+  get doing(): string {
+    return this.#waiter?.doing ?? '';
   }
 
   /** Registers who is to be told of a cancellation; tells at once when it has already happened. */
@@ -33,6 +57,27 @@ export class Life {
     if (this.#waiter === waiter) this.#waiter = null;
   }
 
+  /** Registers who is to be told of the end, whatever it is; tells at once when it has already come. */
+  witness(witness: Witness): void {
+    if (this.outcome !== null) {
+      witness.over(this.outcome);
+      return;
+    }
+    witness.earlier = this.#witness;
+    this.#witness = witness;
+  }
+
+  /** Takes a witness off again; for filters that clean up after a bug below them. */
+  forget(witness: Witness): void {
+    if (this.#witness === witness) this.#witness = witness.earlier;
+    else {
+      let later = this.#witness;
+      while (later !== null && later.earlier !== witness) later = later.earlier;
+      if (later !== null) later.earlier = witness.earlier;
+    }
+    witness.earlier = null;
+  }
+
   /** Ends the call from above: caller gone, deadline passed, shutdown. The first outcome holds. */
   cancel(status: Status): void {
     if (this.outcome !== null) return;
@@ -40,6 +85,7 @@ export class Life {
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.cancelled(status);
+    this.#tell(status);
   }
 
   /** Records that the reply ended by itself. The first outcome holds. */
@@ -47,5 +93,17 @@ export class Life {
     if (this.outcome !== null) return;
     this.outcome = status;
     this.#waiter = null;
+    this.#tell(status);
+  }
+
+  #tell(status: Status): void {
+    let witness = this.#witness;
+    this.#witness = null;
+    while (witness !== null) {
+      const earlier: Witness | null = witness.earlier;
+      witness.earlier = null;
+      witness.over(status);
+      witness = earlier;
+    }
   }
 }
