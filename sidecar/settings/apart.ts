@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { freeze } from './freeze.ts';
+import type { Loaded, Origin } from './load.ts';
+import { type Problem, SettingsError } from './problem.ts';
+
+/** What `reader.ts` writes on its standard output. */
+export type Reading = { readonly loaded: Loaded } | { readonly problems: readonly Problem[] };
+
+/**
+ * The same as `loadSettings`, in a process of its own that ends at once.
+ *
+ * The YAML and schema libraries take 16 MB of resident memory that a process never gives back, and a sidecar needs
+ * them for a moment at its start. Throws `SettingsError`.
+ * `nodeFlags`: how Node is started, so that sources and built files are both found.
+ */
+export const loadSettingsApart = (
+  origin: Origin,
+  nodeFlags: readonly string[] = process.execArgv,
+): Promise<Loaded> =>
+  new Promise((resolve, reject) => {
+    const reader = fileURLToPath(new URL(`./reader${import.meta.url.slice(-3)}`, import.meta.url));
+    // A debugger's port belongs to the first process; how sources are loaded concerns both.
+    const flags = nodeFlags.filter((flag) => !flag.startsWith('--inspect'));
+    const options = { maxBuffer: 64 * 1024 * 1024, timeout: 30_000 };
+    execFile(
+      process.execPath,
+      [...flags, reader, JSON.stringify(origin)],
+      options,
+      (error, output, noise) => {
+        if (error !== null) return reject(new Error(`settings could not be read: ${noise || error.message}`));
+        const reading = JSON.parse(output) as Reading;
+        if ('problems' in reading) reject(new SettingsError(reading.problems));
+        else resolve({ settings: freeze(reading.loaded.settings), warnings: reading.loaded.warnings });
+      },
+    );
+  });

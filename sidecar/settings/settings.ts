@@ -1,0 +1,71 @@
+import type { Address } from '../core/endpoint.ts';
+import type { Intention } from '../core/snapshot.ts';
+import type { Place } from './address.ts';
+import type { Drain, Limits } from './limits.ts';
+
+/**
+ * Settings is the file after defaults, checks and resolution: frozen, and plain enough to be written as JSON.
+ * Paths are absolute, times are milliseconds, sizes are bytes.
+ */
+export interface Settings {
+  /** Null only for a plain outbound proxy: static discovery and identity none. */
+  readonly service: ServiceSettings | null;
+  readonly listen: ListenSettings;
+  readonly discovery: ConsulDiscovery | StaticDiscovery;
+  readonly identity: IdentitySettings;
+  /** True where plaintext may leave this machine. */
+  readonly allowPlaintextPeers: boolean;
+  /** Where others find our peers port; null: where the listener is, on the address that Consul knows. */
+  readonly advertise: { readonly host: string; readonly port: number | null } | null;
+  /** Service name to the listener that stands for it. */
+  readonly upstreams: Readonly<Record<string, Place>>;
+  readonly balance: 'two-choices' | 'round-robin';
+  readonly flags: Readonly<Record<string, string>>;
+  /** Null where the file says nothing, so that the source decides. */
+  readonly intentions: readonly Intention[] | null;
+  readonly limits: Limits;
+  readonly drain: Drain;
+  readonly log: { readonly level: LogLevel };
+}
+
+/** The app beside us. */
+export interface ServiceSettings {
+  readonly name: string;
+  /** Where the app answers; null for a pure caller. */
+  readonly app: Place | null;
+  /** How the app's own health is asked: `grpc` by grpc.health.v1, `tcp` by connecting. */
+  readonly check: 'grpc' | 'tcp' | 'none';
+}
+
+/** The sidecar's own listeners. */
+export interface ListenSettings {
+  readonly app: Place;
+  /** Null where there is no app that could answer a peer. */
+  readonly peers: Place | null;
+  readonly admin: { readonly host: string; readonly port: number };
+  /** `default`: in the user's runtime directory, named after the service and the admin port. */
+  readonly control: { readonly path: string } | 'default' | 'none';
+}
+
+/** Peers come from a Consul agent. */
+export interface ConsulDiscovery {
+  readonly from: 'consul';
+  /** `http://host:port` or `https://host:port`, without a path. */
+  readonly url: string;
+  readonly tokenFile: string | null;
+}
+
+/** Peers stand in the file. */
+export interface StaticDiscovery {
+  readonly from: 'static';
+  readonly services: Readonly<Record<string, readonly Address[]>>;
+}
+
+/** What the sidecar proves itself with. */
+export type IdentitySettings =
+  | { readonly from: 'consul' }
+  | { readonly from: 'files'; readonly cert: string; readonly key: string; readonly ca: string }
+  | { readonly from: 'none' };
+
+/** From the most to the least. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
