@@ -1,0 +1,171 @@
+import { Cell } from '../core/cell.ts';
+import type { Kit } from '../core/kit.ts';
+import { backoffMs } from './backoff.ts';
+import { serviceDefinitions } from './definitions.ts';
+import type { ConsulDoor } from './door.ts';
+import { ConsulError, reasonOf } from './errors.ts';
+import { pause } from './pause.ts';
+
+/** How others learn whether the app is well. */
+export type AppCheck = 'grpc' | 'tcp' | 'none';
+
+/** What stands in Consul for us: the service beside us, and its proxy, which is this sidecar. */
+export interface RegistrationOptions {
+  readonly door: ConsulDoor;
+  readonly kit: Kit;
+  readonly signal: AbortSignal;
+  readonly service: {
+    readonly name: string;
+    /** Where the app answers, as this host sees it; null for a unix socket. */
+    readonly address: { readonly host: string; readonly port: number } | null;
+    /** `grpc` asks grpc.health.v1, `tcp` connects. A unix socket has `none`: the agent cannot reach it. */
+    readonly check: AppCheck;
+    /** Set when somebody else registers the service: its id. Only the proxy is then registered. */
+    readonly registeredAs?: string | undefined;
+  };
+  readonly proxy: {
+    /** The peers port. */
+    readonly port: number;
+    /** Where others find it; null: on the agent's own address. */
+    readonly advertise: string | null;
+    readonly meta?: Readonly<Record<string, string>> | undefined;
+  };
+  /** Milliseconds after which a sidecar that says nothing counts as dead. Default 10 s. */
+  readonly ttlMs?: number | undefined;
+  /** Milliseconds between the agent's checks of the app. Default 1 s. */
+  readonly checkEveryMs?: number | undefined;
+}
+
+/** A registration that keeps itself alive. */
+export interface Registration {
+  readonly serviceId: string;
+  readonly proxyId: string;
+  /** True while the agent holds both and the last beat went well. */
+  readonly registered: Cell<boolean>;
+  /** What the TTL checks say from now on; passing from the start. */
+  passing(on: boolean, note?: string): void;
+  /** Takes the proxy out of every list while it still serves: the first step of a shutdown. Never rejects. */
+  maintenance(reason: string): Promise<void>;
+  /** Ends the beats and takes out what we put in: proxy first, then the service. Never rejects. */
+  deregister(): Promise<void>;
+}
+
+const defaultTtlMs = 10_000;
+/** Longest pause between tries, milliseconds, so that an agent that came back empty knows us again within 5 s. */
+const longestBackoffMs = 1000;
+/** A shutdown waits at most this long for each word with the agent, milliseconds. */
+const farewellMs = 2000;
+
+/**
+ * Registers the service and its proxy, and beats their TTL checks at a third of the TTL on a connection of their
+ * own. When the agent does not know us any more (restarted empty, reaped), both are registered again.
+ */
+export const register = (options: RegistrationOptions): Registration => {
+  const { door, kit } = options;
+  const ttlMs = options.ttlMs ?? defaultTtlMs;
+  const { serviceId, proxyId, definitions, ttlChecks } = serviceDefinitions({
+    ...options,
+    ttlMs,
+    checkEveryMs: options.checkEveryMs ?? 1000,
+  });
+  const registered = new Cell(false);
+  const gauge = kit.meter.count('outrigger_registered');
+  const stop = new AbortController();
+  const { signal } = stop;
+  let wake = new AbortController();
+  const halt = (): void => {
+    stop.abort();
+    wake.abort();
+  };
+  options.signal.addEventListener('abort', halt, { once: true });
+  if (options.signal.aborted) halt();
+  let passing = true;
+  let note = '';
+  let maintenance = '';
+
+  const enroll = async (): Promise<void> => {
+    for (const definition of definitions) await door.register(definition, signal);
+    // An earlier run of this id may have been killed on its way out, in maintenance.
+    await door.maintenance(proxyId, maintenance !== '', maintenance, signal);
+  };
+  const beat = async (): Promise<void> => {
+    for (const check of ttlChecks) await door.beat(check, passing, note, signal);
+    if (definitions.length > 1 && (await door.own(serviceId, signal)) === null)
+      throw new ConsulError('status', `Consul at ${door.url} does not know '${serviceId}' any more`, 404);
+  };
+  const say = (now: boolean): void => {
+    gauge.value = now ? 1 : 0;
+    if (registered.value !== now) registered.set(now);
+  };
+
+  const run = async (): Promise<void> => {
+    let known = false;
+    let failures = 0;
+    let said = '';
+    while (!signal.aborted) {
+      // Only here, so that a word said during a beat is not slept over.
+      if (wake.signal.aborted) wake = new AbortController();
+      try {
+        if (!known) await enroll();
+        known = true;
+        await beat();
+        if (!registered.value) kit.log.info({ service: serviceId, proxy: proxyId }, 'registered in Consul');
+        say(true);
+        failures = 0;
+        said = '';
+        await pause(kit, ttlMs / 3, wake.signal);
+      } catch (thrown) {
+        if (signal.aborted) break;
+        // A refusal in words means that the agent is there and does not know us; try again at once, once.
+        const forgotten: boolean = known && thrown instanceof ConsulError && thrown.failure === 'status';
+        known = known && !forgotten;
+        say(false);
+        failures++;
+        const cause = reasonOf(thrown);
+        if (said !== cause)
+          kit.log.warn({ service: serviceId, cause }, 'not registered in Consul; trying again');
+        said = cause;
+        if (!forgotten || failures > 1)
+          await pause(kit, backoffMs(failures, longestBackoffMs, kit.random), signal);
+      }
+    }
+    say(false);
+  };
+  const running = run();
+
+  const farewell = async (what: string, word: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+    const limit = new AbortController();
+    const over = pause(kit, farewellMs, limit.signal).then(() => limit.abort());
+    await word(limit.signal).catch((thrown) =>
+      kit.log.warn(
+        { proxy: proxyId, cause: reasonOf(thrown) },
+        `${what} failed; Consul's own checks take over`,
+      ),
+    );
+    limit.abort();
+    await over;
+  };
+
+  return {
+    serviceId,
+    proxyId,
+    registered,
+    passing: (on, why = '') => {
+      passing = on;
+      note = why;
+      wake.abort();
+    },
+    maintenance: (reason) => {
+      maintenance = reason;
+      return farewell('maintenance', (limit) => door.maintenance(proxyId, true, reason, limit));
+    },
+    deregister: async () => {
+      halt();
+      options.signal.removeEventListener('abort', halt);
+      await running;
+      await farewell('deregistration of the proxy', (limit) => door.deregister(proxyId, limit));
+      if (definitions.length > 1)
+        await farewell('deregistration of the service', (limit) => door.deregister(serviceId, limit));
+    },
+  };
+};

@@ -1,0 +1,190 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Kit } from '../core/kit.ts';
+import { backoffMs } from './backoff.ts';
+import { Bucket } from './bucket.ts';
+import type { Answer, Question } from './door.ts';
+import { ConsulError, reasonOf } from './errors.ts';
+import { pause } from './pause.ts';
+import type { Polls } from './polls.ts';
+
+/** What is watched, and who hears of it. */
+export interface WatchOptions<T> {
+  /** The kind of question, for metrics: `connect`, `intentions`, `roots`, `leaf`. */
+  readonly kind: string;
+  /** What is asked about, for the log: a service's name. */
+  readonly about: string;
+  readonly ask: (question: Question) => Promise<Answer<T>>;
+  /** Hears the first value and every one that differs from the value before. */
+  readonly hear: (value: T) => void;
+  /** Hears why there is no answer, and null when answers come again. */
+  readonly trouble?: (error: ConsulError | null) => void;
+  /** True for a list without entries. Given, a list that had entries is not believed empty at the first word. */
+  readonly isEmpty?: (value: T) => boolean;
+  /** `stale` for what Consul's servers hold; `default` for what the agent itself makes, as certificates. */
+  readonly mode: 'stale' | 'default';
+  readonly polls: Polls;
+  readonly kit: Kit;
+  readonly signal: AbortSignal;
+}
+
+/** Longest pause after failures, milliseconds: an agent that is back is found within it. */
+const longestBackoffMs = 10_000;
+/** A stale answer older than this is asked for again of the leader, once. As consul-template. */
+const oldestContactMs = 2000;
+/** How long after an emptied list it is asked for again, milliseconds. */
+const confirmAfterMs = 500;
+/**
+ * The same when the emptied list is doubtful: Consul failed or its index went back since the last good list, as
+ * when its state was wiped. Agents push their services again once a minute; without this hold every service of
+ * the mesh would vanish until then.
+ */
+const doubtfulHoldMs = 120_000;
+/** Between the questions of a doubtful hold, milliseconds. */
+const holdStepMs = 2000;
+
+/**
+ * Watches one thing in Consul by blocking queries until `signal` aborts. Settles then; never rejects.
+ *
+ * - what fails keeps the value before; pauses grow from 250 ms to 10 s, with jitter;
+ * - after a failure, and when the index goes back, the next question carries no index: one with an index from the
+ *   future would hang for its whole wait;
+ * - a token bucket bounds the questions, whatever the index does;
+ * - only what differs is told on: an index that moves is no promise of a change;
+ * - a list that becomes empty is told on only after a consistent read has said so too.
+ *
+ * Ref: "Blocking Queries" of Consul's API pages.
+ */
+export const watch = <T>(options: WatchOptions<T>): Promise<void> => new Watch(options).run();
+
+class Watch<T> {
+  readonly #options: WatchOptions<T>;
+  readonly #bucket: Bucket;
+  #held: { readonly value: T } | null = null;
+  #index: bigint | undefined;
+  #failures = 0;
+  #said = '';
+  /** Consul failed, or its index went back, since the last list with entries. */
+  #doubtful = false;
+  /** When a list with entries became empty, monotonic milliseconds; null while that has not happened. */
+  #emptiedAt: number | null = null;
+
+  constructor(options: WatchOptions<T>) {
+    this.#options = options;
+    this.#bucket = new Bucket(options.kit.clock);
+  }
+
+  async run(): Promise<void> {
+    const { kit, signal } = this.#options;
+    while (!signal.aborted) {
+      try {
+        if (this.#emptiedAt !== null) await this.#confirm();
+        else await this.#step();
+        if (!signal.aborted) this.#recovered();
+      } catch (thrown) {
+        if (signal.aborted) break;
+        this.#failed(thrown);
+        await pause(kit, backoffMs(this.#failures, longestBackoffMs, kit.random), signal);
+      }
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { kit, signal, mode, ask } = this.#options;
+    const wait = this.#bucket.take();
+    if (wait > 0) await pause(kit, wait, signal);
+    if (signal.aborted) return;
+    const answer = await this.#question();
+    if (signal.aborted) return;
+    if (answer.index !== null && this.#index !== undefined && answer.index < this.#index) {
+      this.#doubtful = true;
+      this.#index = undefined;
+    } else this.#index = answer.index ?? undefined;
+    this.#bucket.judge(this.#accept(answer));
+    if (mode !== 'stale' || answer.lastContactMs <= oldestContactMs || this.#emptiedAt !== null) return;
+    // The stale answer stands already: when there is no leader, this question fails, and that is all.
+    const fresh = await ask({ signal, mode: 'consistent' }).catch(() => null);
+    if (fresh !== null && !signal.aborted) this.#accept(fresh);
+  }
+
+  async #question(): Promise<Answer<T>> {
+    const { kit, signal, mode, ask, polls } = this.#options;
+    const index = this.#index;
+    if (index === undefined) return ask({ signal, mode });
+    if (!(await polls.enter(signal))) throw new ConsulError('stopped', 'stopped');
+    try {
+      return await ask({ signal, mode, index, waitMs: polls.waitMs(kit.random) });
+    } finally {
+      polls.leave();
+    }
+  }
+
+  /** Asks the leader whether what became empty is. */
+  async #confirm(): Promise<void> {
+    const { kit, signal, ask } = this.#options;
+    const hold = this.#doubtful ? doubtfulHoldMs : confirmAfterMs;
+    await pause(kit, Math.min(hold, holdStepMs), signal);
+    if (signal.aborted) return;
+    const answer = await ask({ signal, mode: 'consistent' });
+    if (signal.aborted) return;
+    const over = kit.clock.now() - this.#emptiedAt! >= hold;
+    if (this.#isEmptied(answer.value) && (!over || !answer.knownLeader)) return;
+    this.#index = answer.index ?? undefined;
+    this.#emptiedAt = null;
+    this.#take(answer.value);
+  }
+
+  /** Takes an answer, or holds it when it is empty all of a sudden. True when it brought news. */
+  #accept(answer: Answer<T>): boolean {
+    const { kit, kind, about, mode } = this.#options;
+    // What the agent makes itself comes from its cache, which never knows a leader.
+    if (mode === 'stale') kit.meter.count('outrigger_consul_stale', kind).value = answer.knownLeader ? 0 : 1;
+    if (!this.#isEmptied(answer.value)) return this.#take(answer.value);
+    this.#emptiedAt = kit.clock.now();
+    if (!answer.knownLeader) this.#doubtful = true;
+    kit.meter.count('outrigger_consul_held_total', kind).value++;
+    const fields = { question: kind, about, doubtful: this.#doubtful };
+    kit.log.info(fields, 'Consul says that nothing is left; held until a consistent read says so too');
+    return true;
+  }
+
+  #isEmptied(value: T): boolean {
+    const { isEmpty } = this.#options;
+    return isEmpty !== undefined && this.#held !== null && isEmpty(value) && !isEmpty(this.#held.value);
+  }
+
+  #take(value: T): boolean {
+    const { isEmpty, hear } = this.#options;
+    if (isEmpty === undefined || !isEmpty(value)) this.#doubtful = false;
+    if (this.#held !== null && isDeepStrictEqual(this.#held.value, value)) return false;
+    hear(value);
+    this.#held = { value };
+    return true;
+  }
+
+  #failed(thrown: unknown): void {
+    const { kit, kind, about, trouble } = this.#options;
+    const error = thrown instanceof ConsulError ? thrown : new ConsulError('garbage', reasonOf(thrown));
+    this.#failures++;
+    this.#doubtful = true;
+    this.#index = undefined;
+    kit.meter.count('outrigger_consul_failures_total', kind, error.failure).value++;
+    // Once per cause: an agent that is down for an hour shall not fill the log.
+    if (this.#said !== error.message) {
+      this.#said = error.message;
+      kit.log.warn(
+        { question: kind, about, cause: error.message },
+        'Consul does not answer; what is known holds',
+      );
+    }
+    trouble?.(error);
+  }
+
+  #recovered(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    this.#said = '';
+    const { kit, kind, about, trouble } = this.#options;
+    kit.log.info({ question: kind, about }, 'Consul answers again');
+    trouble?.(null);
+  }
+}
