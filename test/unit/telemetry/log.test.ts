@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { openLog } from '../../../sidecar/telemetry/log.ts';
+
+const capture = (level: 'debug' | 'info' = 'info') => {
+  const lines: string[] = [];
+  const log = openLog({
+    level,
+    base: { service: 'orders' },
+    destination: { write: (line) => void lines.push(line) },
+  });
+  return { log, lines };
+};
+
+describe('the log', () => {
+  it('writes one JSON line per event, with level, time and service', () => {
+    const { log, lines } = capture();
+    log.warn({ peer: '10.0.0.7:15002', error: new Error('refused') }, 'dial failed');
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0]!)).toEqual({
+      level: 'warn',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      service: 'orders',
+      peer: '10.0.0.7:15002',
+      error: 'refused',
+      event: 'dial failed',
+    });
+  });
+
+  it('keeps quiet below its level', () => {
+    const { log, lines } = capture();
+    log.debug({}, 'not this');
+    log.info({}, 'but this');
+    expect(lines.map((line) => JSON.parse(line).event)).toEqual(['but this']);
+  });
+
+  it('lets no id forge a line or speak to a terminal', () => {
+    const { log, lines } = capture();
+    const id = 'a\n{"level":"error"}\u001b[2J\u009b2J\u202eb\u2028';
+    log.info({ id }, 'call');
+    expect(lines[0]!.trimEnd()).not.toMatch(/[^\x20-\x7e]/);
+    expect(JSON.parse(lines[0]!).id).toBe(id);
+  });
+
+  it('is on stderr, whole, also when the process ends at once', () => {
+    const source = `import { openLog } from './sidecar/telemetry/log.ts';
+      const log = openLog({ level: 'info' });
+      for (let line = 0; line < 1000; line++) log.info({ line }, 'x');
+      process.exit(0);`;
+    const output = execFileSync(
+      'sh',
+      ['-c', '"$0" --import tsx --input-type=module -e "$1" 2>&1 >/dev/null', process.execPath, source],
+      { encoding: 'utf8' },
+    );
+    const lines = output
+      .trimEnd()
+      .split('\n')
+      .filter((line) => line.startsWith('{'));
+    expect(lines).toHaveLength(1000);
+    expect(JSON.parse(lines[999]!)).toMatchObject({ line: 999, event: 'x' });
+  });
+});
