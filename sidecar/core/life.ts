@@ -5,7 +5,7 @@ import type { Status } from './status.ts';
 export interface Waiter {
   /** Called once, when the call is cancelled; must stop the work and settle what is pending. */
   cancelled(status: Status): void;
-  /** What the call is waiting for, for messages: `for a connection to 10.0.0.7:50051`. Asked only when it failed. */
+  /** What the call is waiting for, for messages: `waiting for a connection to 10.0.0.7:50051`. Asked only on failure. */
   readonly doing?: string;
 }
 

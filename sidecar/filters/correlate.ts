@@ -1,0 +1,45 @@
+import type { Call } from '../core/call.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Kit } from '../core/kit.ts';
+import { bounded } from '../policies/baggage.ts';
+import { cleanId } from '../policies/clean-id.ts';
+import { type RandomHex, randomHex } from '../policies/random-hex.ts';
+import { validTraceparent } from '../policies/traceparent.ts';
+
+/**
+ * Gives a call the names it is followed by: correlation id, trace context, baggage.
+ *
+ * Above   everything: so that every line below can be told apart
+ * Reads   x-request-id, traceparent, tracestate, baggage
+ * Answers nothing
+ * Counts  outrigger_ids_rejected_total, outrigger_baggage_trimmed_total
+ * Keeps   a pool of random bytes
+ * Status  alpha
+ *
+ * A clean id and a valid traceparent pass unchanged, since a sidecar makes no span of its own; else they are made,
+ * with the sampled flag off. tracestate is dropped when its traceparent was not believed (W3C Trace Context 3.3).
+ */
+export const correlate = (
+  { meter }: Kit,
+  direction: 'outbound' | 'inbound',
+  hex: RandomHex = randomHex(),
+): Filter<Call> => {
+  const idsRejected = meter.count('outrigger_ids_rejected_total', direction);
+  const trimmed = meter.count('outrigger_baggage_trimmed_total', direction);
+  return function correlate(call, next) {
+    const words = call.arrival.words;
+    let id = words.requestId;
+    if (!cleanId(id)) {
+      if (id !== '') idsRejected.value++;
+      id = hex(16);
+    }
+    let { traceparent, tracestate } = words;
+    if (!validTraceparent(traceparent)) {
+      traceparent = `00-${hex(16)}-${hex(8)}-00`;
+      tracestate = '';
+    }
+    const baggage = bounded(words.baggage);
+    if (baggage.length !== words.baggage.length) trimmed.value++;
+    return next(call.identified(id, traceparent, tracestate, baggage));
+  };
+};

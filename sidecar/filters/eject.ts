@@ -1,0 +1,60 @@
+import type { Attempt } from '../core/call.ts';
+import type { EndpointView } from '../core/endpoint.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Kit } from '../core/kit.ts';
+import type { Witness } from '../core/life.ts';
+import type { Status } from '../core/status.ts';
+import { verdictOf } from '../policies/verdict.ts';
+
+/**
+ * Judges an endpoint by how attempts end there, so that its gate can shut.
+ *
+ * Above   the transport: so that it hears of exactly one endpoint
+ * Reads   reply.over, life.outcome, call.deadlineAt
+ * Answers nothing
+ * Counts  outrigger_gate_changes_total, through the endpoint's gate
+ * Keeps   nothing: the gate belongs to the endpoint
+ * Status  alpha
+ *
+ * Beside the call, not around it: the reply passes at once, the verdict follows when there is one. An attempt that
+ * is over as it is handed on is judged by that; one that has begun is judged by the call's outcome, for there will
+ * be no other attempt. While the gate is probing the beginning of the reply is success enough, so that a long
+ * stream does not hold the trial. `policies/verdict.ts` says what counts as failure.
+ */
+export const eject = ({ clock }: Kit): Filter<Attempt> =>
+  async function eject(attempt, next) {
+    const { call, endpoint } = attempt;
+    const { epoch } = endpoint;
+    const grantedMs =
+      call.deadlineAt === Number.POSITIVE_INFINITY ? call.deadlineAt : call.deadlineAt - clock.now();
+    try {
+      const reply = await next(attempt);
+      if (reply.over !== null) endpoint.judge(verdictOf(reply.over, grantedMs), epoch, reply.over);
+      else {
+        if (endpoint.gate === 'probing') endpoint.judge('success', epoch);
+        call.life.witness(new Verdict(endpoint, epoch, grantedMs));
+      }
+      return reply;
+    } catch (bug) {
+      endpoint.judge('neutral', epoch);
+      throw bug;
+    }
+  };
+
+/** Tells the endpoint how the call ended. */
+class Verdict implements Witness {
+  earlier: Witness | null = null;
+  readonly #endpoint: EndpointView;
+  readonly #epoch: number;
+  readonly #grantedMs: number;
+
+  constructor(endpoint: EndpointView, epoch: number, grantedMs: number) {
+    this.#endpoint = endpoint;
+    this.#epoch = epoch;
+    this.#grantedMs = grantedMs;
+  }
+
+  over(status: Status): void {
+    this.#endpoint.judge(verdictOf(status, this.#grantedMs), this.#epoch, status);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Call } from '../core/call.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Kit } from '../core/kit.ts';
+import { carries, joined } from '../policies/baggage.ts';
+
+/**
+ * Writes the mesh's flags into the baggage of a call tree that has none yet.
+ *
+ * Above   route: so that a flag may choose the route
+ * Reads   snapshot.flags, baggage
+ * Answers nothing
+ * Counts  outrigger_flags_dropped_total
+ * Keeps   the members that the latest snapshot's flags make
+ * Status  alpha
+ *
+ * The first hop decides: a flag that the baggage carries already stays, so that one call tree sees one answer.
+ */
+export const flags = ({ meter }: Kit): Filter<Call> => {
+  const dropped = meter.count('outrigger_flags_dropped_total');
+  let source: ReadonlyMap<string, string> | null = null;
+  let members: readonly Member[] = [];
+  let all = '';
+  return function flags(call, next) {
+    const { snapshot, baggage } = call;
+    if (snapshot.flags.size === 0) return next(call);
+    if (snapshot.flags !== source) {
+      source = snapshot.flags;
+      members = [...source].map(([flag, variant]) => member(flag, variant));
+      all = members.map((each) => each.text).join(',');
+    }
+    const wanted = baggage === '' ? all : missing(members, baggage);
+    if (wanted === '') return next(call);
+    const carrying = joined(baggage, wanted);
+    if (carrying !== null) return next(call.carrying(carrying));
+    dropped.value++;
+    return next(call);
+  };
+};
+
+/** One flag as baggage says it. */
+interface Member {
+  readonly name: string;
+  readonly text: string;
+}
+
+const member = (flag: string, variant: string): Member => {
+  const name = `ff.${encodeURIComponent(flag)}`;
+  return { name, text: `${name}=${encodeURIComponent(variant)}` };
+};
+
+const missing = (members: readonly Member[], baggage: string): string => {
+  let text = '';
+  for (const each of members)
+    if (!carries(baggage, each.name)) text = text === '' ? each.text : `${text},${each.text}`;
+  return text;
+};

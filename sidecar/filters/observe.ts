@@ -1,0 +1,137 @@
+import type { Call } from '../core/call.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Clock, Kit } from '../core/kit.ts';
+import type { Witness } from '../core/life.ts';
+import type { Count, Histogram, Meter } from '../core/meter.ts';
+import { Code, codeNames, ended, type From, type Status } from '../core/status.ts';
+import { nameInAuthority, plainName } from '../policies/service-name.ts';
+
+/**
+ * Counts every call by how it ended, and how long it took.
+ *
+ * Above   every refusal: so that refusals are counted too
+ * Reads   the service named (outbound) or the verified caller (inbound), life.outcome, the bytes in life
+ * Answers nothing
+ * Counts  outrigger_calls_total, outrigger_call_duration_seconds, outrigger_calls_in_flight,
+ *         outrigger_request_bytes_total, outrigger_response_bytes_total
+ * Keeps   the cells of up to 2,000 edges (service and method); later ones share the edge `other`
+ * Status  alpha
+ *
+ * A call counts when its life is over, with the life's outcome: what the caller was told, or that it had gone.
+ */
+export const observe = ({ clock, meter }: Kit, direction: 'outbound' | 'inbound'): Filter<Call> => {
+  const edges = new Edges(meter, direction);
+  return function observe(call, next) {
+    const service = direction === 'inbound' ? call.arrival.caller || 'anonymous' : edges.named(call);
+    const record = new CallRecord(edges.of(service, call.method), clock, call);
+    record.edge.inFlight.value++;
+    call.life.witness(record);
+    try {
+      return next(call);
+    } catch (bug) {
+      call.life.forget(record);
+      record.over(ended(Code.INTERNAL, 'a filter threw'));
+      throw bug;
+    }
+  };
+};
+
+/** What one call adds to its edge when it is over. */
+class CallRecord implements Witness {
+  readonly edge: Edge;
+  earlier: Witness | null = null;
+  readonly #clock: Clock;
+  readonly #call: Call;
+
+  constructor(edge: Edge, clock: Clock, call: Call) {
+    this.edge = edge;
+    this.#clock = clock;
+    this.#call = call;
+  }
+
+  over(status: Status): void {
+    const { edge } = this;
+    const { arrival, life } = this.#call;
+    edge.inFlight.value--;
+    edge.requestBytes.value += life.requestBytes;
+    edge.responseBytes.value += life.responseBytes;
+    edge.duration.observe((this.#clock.now() - arrival.arrivedAt) / 1000);
+    edge.ended(status).value++;
+  }
+}
+
+const places: Readonly<Record<From, number>> = { peer: 0, wire: 1, mesh: 2 };
+
+/** The cells of one service and method. */
+class Edge {
+  readonly inFlight: Count;
+  readonly requestBytes: Count;
+  readonly responseBytes: Count;
+  readonly duration: Histogram;
+  readonly #ends: (Count | undefined)[] = new Array(codeNames.length * 3 + 3).fill(undefined);
+  readonly #meter: Meter;
+  readonly #labels: readonly [direction: string, service: string, method: string];
+
+  constructor(meter: Meter, direction: string, service: string, method: string) {
+    this.inFlight = meter.count('outrigger_calls_in_flight', direction, service);
+    this.requestBytes = meter.count('outrigger_request_bytes_total', direction, service);
+    this.responseBytes = meter.count('outrigger_response_bytes_total', direction, service);
+    this.duration = meter.histogram('outrigger_call_duration_seconds', direction, service, method);
+    this.#meter = meter;
+    this.#labels = [direction, service, method];
+  }
+
+  ended(status: Status): Count {
+    const code = codeNames[status.code] === undefined ? codeNames.length : status.code;
+    const place = code * 3 + places[status.from];
+    return (this.#ends[place] ??= this.#meter.count(
+      'outrigger_calls_total',
+      ...this.#labels,
+      codeNames[code] ?? 'other',
+      status.from,
+    ));
+  }
+}
+
+const mostEdges = 2000;
+const mostNames = 1000;
+
+/** Finds the edge of a call in two look-ups; callers choose the names, so their number is bounded. */
+class Edges {
+  readonly #meter: Meter;
+  readonly #direction: string;
+  readonly #byService: Map<string, Map<string, Edge>> = new Map();
+  readonly #names: Map<string, string> = new Map();
+  #size = 0;
+  #other: Edge | null = null;
+
+  constructor(meter: Meter, direction: string) {
+    this.#meter = meter;
+    this.#direction = direction;
+  }
+
+  of(service: string, method: string): Edge {
+    const known = this.#byService.get(service)?.get(method);
+    if (known !== undefined) return known;
+    if (this.#size >= mostEdges)
+      return (this.#other ??= new Edge(this.#meter, this.#direction, 'other', 'other'));
+    const edge = new Edge(this.#meter, this.#direction, service, method);
+    let methods = this.#byService.get(service);
+    if (methods === undefined) this.#byService.set(service, (methods = new Map()));
+    methods.set(method, edge);
+    this.#size++;
+    return edge;
+  }
+
+  /** The service that an outbound call names, `none` when it names none. */
+  named(call: Call): string {
+    const { words, port, authority } = call.arrival;
+    if (words.service === '' && port !== '') return port;
+    const text = words.service === '' ? authority : words.service;
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    const name = (words.service === '' ? nameInAuthority(text) : plainName(text)).name || 'none';
+    if (this.#names.size < mostNames) this.#names.set(text, name);
+    return name;
+  }
+}
