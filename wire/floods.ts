@@ -1,0 +1,126 @@
+import type { Limits } from './limits.ts';
+
+/** What a connection may be ended for. */
+export type Breach =
+  | 'pings'
+  | 'settings'
+  | 'priorities'
+  | 'window-updates'
+  | 'empty-data'
+  | 'resets'
+  | 'output'
+  | 'continuations'
+  | 'header-block'
+  | 'preface-timeout'
+  | 'headers-timeout'
+  | 'message-timeout'
+  | 'header-list'
+  | 'message'
+  | 'held'
+  | 'streams';
+
+const windowMs = 1000;
+
+/**
+ * Floods counts, second by second, the frames that cost us work and the peer next to nothing.
+ *
+ * Ref: CVE-2019-9511 to 9518, CVE-2023-44487 (rapid reset), CVE-2025-8671 (resets that we are made to send).
+ */
+export class Floods {
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  #since = 0;
+  #pings = 0;
+  #settings = 0;
+  #priorities = 0;
+  #windowUpdates = 0;
+  #emptyData = 0;
+  opened = 0;
+  dataSent = 0;
+
+  constructor(limits: Limits, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  ping(): boolean {
+    this.#roll();
+    return ++this.#pings <= this.#limits.pings;
+  }
+
+  settings(): boolean {
+    this.#roll();
+    return ++this.#settings <= this.#limits.settings;
+  }
+
+  /** PRIORITY and frames of unknown types. */
+  priority(): boolean {
+    this.#roll();
+    return ++this.#priorities <= this.#limits.priorities + 10 * this.opened;
+  }
+
+  windowUpdate(): boolean {
+    // The clock is asked only above the limit: this frame is part of every stream's ordinary life.
+    return ++this.#windowUpdates <= this.#limits.windowUpdates + 10 * this.dataSent || this.#roll();
+  }
+
+  emptyData(): boolean {
+    this.#roll();
+    return ++this.#emptyData <= this.#limits.emptyData;
+  }
+
+  #roll(): boolean {
+    const now = this.#now();
+    if (now - this.#since < windowMs) return false;
+    this.#since = now;
+    this.#pings = 0;
+    this.#settings = 0;
+    this.#priorities = 0;
+    this.#windowUpdates = 0;
+    this.#emptyData = 0;
+    this.opened = 0;
+    this.dataSent = 0;
+    return true;
+  }
+}
+
+/**
+ * ResetWatch judges a peer by the streams that were reset young and unanswered. Share one between all connections
+ * of a peer: reconnecting must not buy another thousand.
+ */
+export class ResetWatch {
+  readonly #sample: number;
+  readonly #now: () => number;
+  #since = 0;
+  #opened = 0;
+  #reset = 0;
+
+  /** `sample`: streams opened in a second before anything is judged. */
+  constructor(sample: number, now: () => number) {
+    this.#sample = sample;
+    this.#now = now;
+  }
+
+  /** A stream began. */
+  open(): void {
+    if (this.#opened >= this.#sample) this.#roll(this.#now());
+    this.#opened++;
+  }
+
+  /** A stream that began at `openedAt` was reset before a reply; false when that is an attack. */
+  reset(openedAt: number): boolean {
+    const now = this.#now();
+    if (now - openedAt > windowMs) return true;
+    this.#roll(now);
+    this.#reset++;
+    return this.#opened < this.#sample || this.#reset * 2 <= this.#opened;
+  }
+
+  #roll(now: number): void {
+    if (now - this.#since < windowMs) return;
+    this.#since = now;
+    // Streams that are open across the turn of the second still count as half a sample.
+    this.#opened >>>= 1;
+    this.#reset >>>= 1;
+  }
+}

@@ -1,0 +1,107 @@
+/** What a loop drives: one connection. */
+export interface Driven {
+  /** Hands everything written in this turn to the socket. */
+  flush(): void;
+  /** Looks at timers; called a few times a second. */
+  tick(now: number): void;
+  /** The stream of it that holds most octets, if any holds some. */
+  heaviest(): Holder | null;
+}
+
+/** Something that holds octets of the budget, and can be made to let go of them. */
+export interface Holder {
+  readonly queued: number;
+  shed(): void;
+}
+
+const tickMs = 250;
+const slabBytes = 64 * 1024;
+/** A slab with less room than this is given to the garbage collector instead of the next writer. */
+const slabLeft = 8 * 1024;
+const spareSlabs = 64;
+
+/**
+ * Loop is shared by all connections of one process part: it flushes each at most once per turn of the event loop,
+ * ticks their timers with one interval, lends output memory, and holds the budget of octets that wait in streams.
+ */
+export class Loop {
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Octets that wait in the queues of all streams. */
+  held = 0;
+  /** Octets that may wait; above it the largest holder is reset. */
+  readonly heldLimit: number;
+  readonly #driven: Set<Driven> = new Set();
+  #dirty: Driven[] = [];
+  #scheduled = false;
+  readonly #slabs: Buffer[] = [];
+  #interval: NodeJS.Timeout | null = null;
+  readonly #turn: () => void;
+
+  constructor(options: { now?: () => number; heldLimit?: number } = {}) {
+    this.now = options.now ?? (() => performance.now());
+    this.heldLimit = options.heldLimit ?? 128 * 1024 * 1024;
+    this.#turn = () => this.#flushAll();
+  }
+
+  /** Connections that are driven now. */
+  get driven(): ReadonlySet<Driven> {
+    return this.#driven;
+  }
+
+  join(driven: Driven): void {
+    this.#driven.add(driven);
+    this.#interval ??= setInterval(() => this.tick(), tickMs).unref();
+  }
+
+  leave(driven: Driven): void {
+    this.#driven.delete(driven);
+    if (this.#driven.size > 0 || this.#interval === null) return;
+    clearInterval(this.#interval);
+    this.#interval = null;
+  }
+
+  /** Asks for a flush at the end of this turn. The caller asks once until it was flushed. */
+  schedule(driven: Driven): void {
+    this.#dirty.push(driven);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  /** Ticks every connection; by itself four times a second. */
+  tick(): void {
+    const now = this.now();
+    for (const driven of this.#driven) driven.tick(now);
+  }
+
+  /** Lends memory of at least `size` octets to write into. */
+  borrow(size: number): Buffer {
+    if (size > slabBytes) return Buffer.allocUnsafeSlow(size);
+    const spare = this.#slabs.pop();
+    if (spare === undefined) return Buffer.allocUnsafeSlow(slabBytes);
+    return spare.length >= size ? spare : Buffer.allocUnsafeSlow(slabBytes);
+  }
+
+  /** Takes back the part that was not written. What was written belongs to the socket. */
+  giveBack(rest: Buffer): void {
+    if (rest.length >= slabLeft && this.#slabs.length < spareSlabs) this.#slabs.push(rest);
+  }
+
+  /** The budget is spent: the stream that holds most of it is reset, so that the others go on. */
+  relieve(): void {
+    let heaviest: Holder | null = null;
+    for (const driven of this.#driven) {
+      const holder = driven.heaviest();
+      if (holder !== null && holder.queued > (heaviest?.queued ?? 0)) heaviest = holder;
+    }
+    heaviest?.shed();
+  }
+
+  #flushAll(): void {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    this.#scheduled = false;
+    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+  }
+}

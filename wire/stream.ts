@@ -1,0 +1,295 @@
+import type { Connection } from './connection.ts';
+import type { Breach } from './floods.ts';
+import { ErrorCode, FrameType, largestWindow } from './frames.ts';
+import type { Holder } from './loop.ts';
+import { MessageFollower } from './message-follower.ts';
+
+/** Why a stream ended before its time. */
+export interface Abort {
+  /** RFC 9113 error code: of RST_STREAM, or of what ended the connection. */
+  readonly code: number;
+  /** Who ended it: the peer by RST_STREAM, we ourselves for a fault of the peer's, or the connection under it. */
+  readonly by: 'peer' | 'us' | 'connection';
+  /** False when the peer cannot have acted on the request (RFC 9113 section 8.7). */
+  readonly reached: boolean;
+  /** For people. */
+  readonly message: string;
+  /** The limit that was broken, if one was. */
+  readonly breach?: Breach;
+}
+
+/** Who hears of a stream. Called from the engine: must not throw. */
+export interface StreamListener {
+  /** Client: the response's head, then trailers. Server: trailers. `last`: the peer half-closed with it. */
+  headers(fields: string[], never: string[] | null, last: boolean): void;
+  /** DATA in `chunk[start, end)`, which belongs to the engine again after return. Owes `stream.credit(end - start)`. */
+  data(chunk: Buffer, start: number, end: number, last: boolean): void;
+  /** `bytes` that were written have left the stream's queue for the socket. */
+  sent(bytes: number): void;
+  /** The stream is over before its time; nothing follows. */
+  aborted(abort: Abort): void;
+}
+
+/** Octets that one blocked stream sends before the next has its turn. */
+const turnBytes = 16_384;
+
+/** A window grows when it was used up faster than this. */
+const fastMs = 100;
+
+/**
+ * Stream is one exchange of a connection: its state (RFC 9113 section 5.1), its windows both ways and its queue.
+ *
+ * What is written to a closed stream goes nowhere. A server's stream keeps its place among the concurrent ones until
+ * `release()`, so that a peer cannot start work faster than it stops.
+ */
+export class Stream implements Holder {
+  readonly id: number;
+  readonly connection: Connection;
+  listener: StreamListener;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  /** We sent END_STREAM, or will behind what is queued. */
+  localEnded = false;
+  /** The peer sent END_STREAM. */
+  remoteEnded = false;
+  /** Over in both directions, or reset. */
+  closed = false;
+  /** Our first header block has been written. */
+  headersSent = false;
+  /** The peer's final header block has come (client). */
+  headersReceived = false;
+  sendWindow: number;
+  receiveWindow: number;
+  /** content-length that the peer announced, or -1, and what came. */
+  declared = -1;
+  received = 0;
+  readonly follower: MessageFollower | null;
+  /** Stands in the connection's ring of blocked streams. */
+  inRing = false;
+  /** Octets in the queue. */
+  queued = 0;
+
+  #queue: Buffer[] | null = null;
+  #trailers: readonly string[] | null = null;
+  #endQueued = false;
+  #released: boolean;
+  #windowSize: number;
+  #unacked = 0;
+  #creditedAt = 0;
+
+  constructor(
+    connection: Connection,
+    id: number,
+    listener: StreamListener,
+    openedAt: number,
+    remote: boolean,
+  ) {
+    this.connection = connection;
+    this.id = id;
+    this.listener = listener;
+    this.openedAt = openedAt;
+    this.sendWindow = connection.peerWindow;
+    this.receiveWindow = connection.limits.streamWindow;
+    this.#windowSize = connection.limits.streamWindow;
+    this.follower = connection.followsMessages ? new MessageFollower() : null;
+    this.#released = !remote;
+  }
+
+  /** Sends a header block: a response's head, or a request's. `last`: half-closes with it. */
+  headers(fields: readonly string[], never: readonly string[] | null, last: boolean): void {
+    if (this.closed || this.localEnded) return;
+    this.headersSent = true;
+    this.connection.output.headers(this.id, fields, never, last);
+    if (last) this.#endLocal();
+  }
+
+  /** Sends trailers behind all DATA, and half-closes. */
+  trailers(fields: readonly string[]): void {
+    if (this.closed || this.localEnded) return;
+    this.localEnded = true;
+    if (this.#queue !== null) {
+      this.#trailers = fields;
+      return;
+    }
+    this.connection.output.headers(this.id, fields, null, true);
+    this.#closeIfOver();
+  }
+
+  /** Sends `chunk[start, end)`, or queues what the windows do not let through. `owned`: the octets never change. */
+  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
+    if (this.closed || this.localEnded) return;
+    if (this.#queue === null) {
+      const bytes = this.connection.passes(this, end - start);
+      if (bytes > 0) {
+        this.#send(chunk, start, start + bytes);
+        start += bytes;
+      }
+      if (start === end) return;
+    }
+    this.#enqueue(chunk, start, end, owned);
+  }
+
+  /** Half-closes behind what was written. */
+  end(): void {
+    if (this.closed || this.localEnded) return;
+    this.localEnded = true;
+    if (this.#queue !== null) this.#endQueued = true;
+    else {
+      this.connection.output.end(this.id);
+      this.#closeIfOver();
+    }
+  }
+
+  /** Sends RST_STREAM and forgets the stream; the listener hears nothing more. */
+  reset(code: number): void {
+    if (this.closed) return;
+    this.connection.output.words(FrameType.RST_STREAM, 0, this.id, code);
+    this.connection.rememberReset(this.id);
+    this.close();
+  }
+
+  /** The listener is done with `bytes`: the peer may send as many more. Grows the window of a reader that keeps up. */
+  credit(bytes: number): void {
+    if (this.closed || this.remoteEnded) return;
+    this.#unacked += bytes;
+    if (this.#unacked * 2 < this.#windowSize) return;
+    const { connection } = this;
+    let increment = this.#unacked;
+    if (connection.readAt - this.#creditedAt < fastMs && connection.mayGrow(this.#windowSize)) {
+      increment += this.#windowSize;
+      this.#windowSize *= 2;
+    }
+    this.#creditedAt = connection.readAt;
+    this.#unacked = 0;
+    this.receiveWindow += increment;
+    connection.output.words(FrameType.WINDOW_UPDATE, 0, this.id, increment);
+  }
+
+  /** The work for this stream has stopped: its place is free once it is closed. Safe to call again. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (this.closed) this.connection.freePlace();
+  }
+
+  // What follows is the engine's own.
+
+  /** WINDOW_UPDATE came. False: the window overflows. */
+  open(increment: number): boolean {
+    this.sendWindow += increment;
+    if (this.sendWindow > largestWindow) return false;
+    if (this.#queue !== null && this.sendWindow > 0) this.connection.block(this);
+    return true;
+  }
+
+  /** Sends a turn's worth of the queue. Answers false when nothing could go. */
+  pump(): boolean {
+    const queue = this.#queue;
+    if (queue === null) return false;
+    let turn = turnBytes;
+    while (turn > 0 && queue.length > 0) {
+      const piece = queue[0]!;
+      const bytes = this.connection.passes(this, Math.min(piece.length, turn));
+      if (bytes === 0) return turn < turnBytes;
+      turn -= bytes;
+      this.queued -= bytes;
+      this.connection.loop.held -= bytes;
+      if (bytes === piece.length) queue.shift();
+      else queue[0] = piece.subarray(bytes);
+      this.#send(piece, 0, bytes);
+      if (this.closed) return true;
+    }
+    if (queue.length === 0) this.#drained();
+    return true;
+  }
+
+  /** Whether anything waits for a window. */
+  get waits(): boolean {
+    return this.#queue !== null;
+  }
+
+  /** The peer half-closed. */
+  endRemote(): void {
+    this.remoteEnded = true;
+    this.#closeIfOver();
+  }
+
+  /** Takes the stream out of the connection; what was queued is dropped. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.connection.loop.held -= this.queued;
+    this.queued = 0;
+    this.#queue = null;
+    this.#trailers = null;
+    this.connection.forget(this);
+    if (this.#released) this.connection.freePlace();
+  }
+
+  /** Closes, and tells the listener why. */
+  abort(abort: Abort): void {
+    if (this.closed) return;
+    this.close();
+    this.listener.aborted(abort);
+  }
+
+  /** Resets the stream that holds too much of what waits in this process. */
+  shed(): void {
+    this.connection.listener.breach('held');
+    this.reset(ErrorCode.ENHANCE_YOUR_CALM);
+    this.listener.aborted({
+      code: ErrorCode.ENHANCE_YOUR_CALM,
+      by: 'us',
+      reached: true,
+      message: 'its reader is too slow and memory for waiting bytes is spent',
+      breach: 'held',
+    });
+  }
+
+  #send(chunk: Uint8Array, start: number, end: number): void {
+    const bytes = end - start;
+    this.sendWindow -= bytes;
+    this.connection.sendWindow -= bytes;
+    this.connection.floods.dataSent++;
+    this.connection.output.data(this.id, chunk, start, end);
+    this.listener.sent(bytes);
+  }
+
+  #enqueue(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
+    const bytes = end - start;
+    // A slice holds its whole chunk in memory: keep it only where it is most of it.
+    const whole = Buffer.from(chunk.buffer, chunk.byteOffset + start, bytes);
+    const piece = owned || bytes * 2 >= chunk.buffer.byteLength ? whole : Buffer.from(whole);
+    if (this.#queue === null) this.#queue = [piece];
+    else this.#queue.push(piece);
+    this.queued += bytes;
+    this.connection.loop.held += bytes;
+    this.connection.block(this);
+    if (this.connection.loop.held > this.connection.loop.heldLimit) this.connection.loop.relieve();
+  }
+
+  #drained(): void {
+    this.#queue = null;
+    const trailers = this.#trailers;
+    if (trailers !== null) {
+      this.#trailers = null;
+      this.connection.output.headers(this.id, trailers, null, true);
+      this.#closeIfOver();
+    } else if (this.#endQueued) {
+      this.connection.output.end(this.id);
+      this.#closeIfOver();
+    }
+  }
+
+  #endLocal(): void {
+    this.localEnded = true;
+    this.#closeIfOver();
+  }
+
+  #closeIfOver(): void {
+    if (!this.localEnded || this.#queue !== null) return;
+    if (this.remoteEnded) this.close();
+    // A server that has answered in full needs no more of the request (RFC 9113 section 8.1).
+    else if (this.connection.role === 'server') this.reset(ErrorCode.NO_ERROR);
+  }
+}
