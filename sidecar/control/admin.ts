@@ -1,0 +1,114 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Log } from '../core/log.ts';
+import { type Answer, pages } from './pages.ts';
+import type { SidecarView } from './view.ts';
+
+/** What the admin port is opened with. */
+export interface AdminOptions {
+  /** A loopback address: the settings see to it. */
+  readonly host: string;
+  /** 0 for a free port. */
+  readonly port: number;
+  readonly log: Log;
+  readonly limits: { readonly 'admin-connections': number; readonly 'admin-request': number };
+  /** Read at each request, never before the port is bound. */
+  readonly view: SidecarView;
+}
+
+/** The admin port: read-only HTTP for people, probes and Prometheus on this machine. */
+export interface Admin {
+  /** As bound. */
+  readonly host: string;
+  readonly port: number;
+  /** Ends all connections and resolves when the port is free. */
+  close(): Promise<void>;
+}
+
+/** Bytes of the header block of an admin request. */
+const longestHeader = 8 * 1024;
+
+/** Opens the admin port; rejects with the cause, the address and the fix when it is taken. */
+export const startAdmin = (options: AdminOptions): Promise<Admin> =>
+  new Promise((resolve, reject) => {
+    const { host, port, limits, log } = options;
+    const server = createServer(
+      {
+        maxHeaderSize: longestHeader,
+        headersTimeout: limits['admin-request'],
+        requestTimeout: limits['admin-request'],
+        keepAliveTimeout: limits['admin-request'],
+        // How often Node looks for requests that are too late: as often as one may be late.
+        connectionsCheckingInterval: Math.min(limits['admin-request'], 1000),
+      },
+      (request, response) => write(request, response, answer(request, options)),
+    );
+    server.maxConnections = limits['admin-connections'];
+    server.on('drop', () =>
+      log.warn({ limit: limits['admin-connections'] }, 'admin connection refused: too many'),
+    );
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
+    server.listen({ host, port }, () => {
+      const bound = server.address() as AddressInfo;
+      resolve({
+        host: bound.address,
+        port: bound.port,
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+
+const explain = (error: NodeJS.ErrnoException, host: string, port: number): Error =>
+  error.code === 'EADDRINUSE'
+    ? new Error(
+        `the admin port ${host}:${port} is in use: stop who uses it, or set listen.admin to another port`,
+      )
+    : new Error(`the admin port ${host}:${port} could not be opened: ${error.message}; set listen.admin`);
+
+const plain = (code: number, body: string): Answer => ({
+  code,
+  contentType: 'text/plain; charset=utf-8',
+  body: `${body}\n`,
+});
+
+const answer = (request: IncomingMessage, options: AdminOptions): Answer => {
+  if (!isLocalHost(request.headers.host))
+    return plain(403, 'the Host header must name this machine: 127.0.0.1, [::1] or localhost');
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return plain(405, 'the admin port is read-only: GET or HEAD');
+  const path = (request.url ?? '').split('?', 1)[0]!;
+  const page = pages.get(path);
+  if (page === undefined) return plain(404, `pages: ${[...pages.keys()].join(' ')}`);
+  return page(options.view);
+};
+
+/**
+ * True for names that cannot be anybody else's. A page in a browser on this machine could otherwise point a name
+ * of its own at 127.0.0.1 and read what is here (DNS rebinding): the name in Host gives it away.
+ */
+const isLocalHost = (host: string | undefined): boolean =>
+  host !== undefined && /^(127(\.\d{1,3}){3}|\[::1\]|localhost)(:\d{1,5})?$/i.test(host);
+
+const write = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { code, contentType, body }: Answer,
+): void => {
+  response.writeHead(code, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(code === 405 ? { allow: 'GET, HEAD' } : {}),
+    // A body that nobody asked for is not read: its connection ends here.
+    ...(hasBody(request) ? { connection: 'close' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+};
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -1,0 +1,73 @@
+import type { ConnectionInjector, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { loadGrpc, messageShape, protoFile } from './grpc.ts';
+import type { EndpointReport, SidecarView } from './view.ts';
+
+/** Bytes of a request: its only text is the name of a service. */
+const longestRequest = 4096;
+
+/** Serves outrigger.v1.Control to connections that are handed in. */
+export const controlService = async (view: SidecarView): Promise<ConnectionInjector> => {
+  const { grpc, loader } = await loadGrpc();
+  const definition = await loader.load(protoFile('outrigger/v1/control.proto'), messageShape);
+  const service = definition['outrigger.v1.Control'];
+  const server = new grpc.Server({
+    'grpc.max_receive_message_length': longestRequest,
+    'grpc.max_concurrent_streams': 16,
+  });
+  server.addService(service as Parameters<typeof server.addService>[0], {
+    getSnapshot: answer(() => snapshotMessage(view)),
+    listEndpoints: answer(({ service: name }: { service: string }) => ({
+      endpoints: view
+        .endpoints()
+        .filter((one) => name === '' || one.service === name)
+        .map(endpointMessage),
+    })),
+    drain: answer(async () => {
+      await view.drain();
+      return {};
+    }),
+  });
+  return server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+};
+
+/** A promise left unanswered by a rejection would hang the call: everything ends in the callback. */
+const answer =
+  <Request, Response>(respond: (request: Request) => Response | Promise<Response>) =>
+  (call: ServerUnaryCall<Request, Response>, done: sendUnaryData<Response>): void => {
+    Promise.resolve()
+      .then(() => respond(call.request))
+      .then(
+        (response) => done(null, response),
+        (error: Error) => done({ code: 13, details: error.message }),
+      );
+  };
+
+const snapshotMessage = (view: SidecarView): Record<string, unknown> => {
+  const snapshot = view.snapshot();
+  const identity = view.identity();
+  const { app, peers, admin } = view.ports;
+  return {
+    service: view.service,
+    ports: { app, peers: peers ?? '', admin },
+    identity:
+      identity === null
+        ? null
+        : { spiffe: identity.spiffe, validFromMs: identity.validFrom, validToMs: identity.validTo },
+    notReady: view.notReady(),
+    version: snapshot.version,
+    services: [...snapshot.services.values()].map(({ name, origin, endpoints }) => ({
+      name,
+      origin,
+      endpoints: endpoints.map(({ id }) => id),
+    })),
+    access: snapshot.access,
+    flags: Object.fromEntries(snapshot.flags),
+  };
+};
+
+const gates = { open: 'GATE_OPEN', probing: 'GATE_PROBING', shut: 'GATE_SHUT' } as const;
+
+const endpointMessage = (endpoint: EndpointReport): Record<string, unknown> => ({
+  ...endpoint,
+  gate: gates[endpoint.gate],
+});

@@ -1,0 +1,42 @@
+import type { Snapshot } from '../core/snapshot.ts';
+
+/** One endpoint as people see it. */
+export interface EndpointReport {
+  readonly service: string;
+  /** `host:port` or `unix:PATH`. */
+  readonly address: string;
+  readonly gate: 'open' | 'probing' | 'shut';
+  readonly available: boolean;
+  /** Attempts in flight. */
+  readonly load: number;
+  /** Connections that are open. */
+  readonly connections: number;
+}
+
+/** Whose certificate we show, never the key to it. Times are wall-clock milliseconds since 1970. */
+export interface IdentityReport {
+  /** Empty while the identity is none. */
+  readonly spiffe: string;
+  readonly validFrom: number;
+  readonly validTo: number;
+}
+
+/** What admin and control may see of a sidecar, and the one thing that control may do. */
+export interface SidecarView {
+  /** Name of the service; empty for a plain outbound proxy. */
+  readonly service: string;
+  /** Bound addresses: `host:port` or `unix:PATH`; null where there is no such listener. */
+  readonly ports: { readonly app: string; readonly peers: string | null; readonly admin: string };
+  /** Why calls should not come here yet or any more, each a sentence; empty when ready. */
+  notReady(): readonly string[];
+  snapshot(): Snapshot;
+  /** Null until there is one. */
+  identity(): IdentityReport | null;
+  endpoints(): readonly EndpointReport[];
+  /** Names of the filters, from the top. */
+  stacks(): { readonly outbound: readonly string[]; readonly inbound: readonly string[] };
+  /** All metrics in the Prometheus text format, with the content type of that format. */
+  metrics(): { readonly contentType: string; readonly text: string };
+  /** Stops inbound calls and resolves when those in flight have ended, or their time has. Safe to call again. */
+  drain(): Promise<void>;
+}
