@@ -1,0 +1,10 @@
+import type { Cell } from '../core/cell.ts';
+import type { Discovery, Slice } from '../core/snapshot.ts';
+
+/** Where one slice of the snapshot comes from: Consul, a file. */
+export interface Source extends Discovery {
+  /** Replaced whole at each change; the source alone writes it. */
+  readonly slice: Cell<Slice>;
+  /** Ends every watch. What the cell holds stays. */
+  close(): void;
+}
