@@ -1,0 +1,99 @@
+import type { Attempt } from '../core/call.ts';
+import type { Waiter } from '../core/life.ts';
+import type { Link } from '../core/link.ts';
+import { type Reply, refuse } from '../core/reply.ts';
+import type { Status } from '../core/status.ts';
+
+/**
+ * CallQueue keeps attempts that wait for a connection, first come first served. A cancelled one leaves at once, from
+ * wherever it stands.
+ */
+export class CallQueue {
+  readonly #for: string;
+  #first: WaitingCall | null = null;
+  #last: WaitingCall | null = null;
+  #size = 0;
+
+  /** `address` is for messages. */
+  constructor(address: string) {
+    this.#for = address;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Waits for `send` or `refuse`, or for the call's cancellation. */
+  add(attempt: Attempt): Promise<Reply> {
+    return new Promise((resolve) => {
+      const waiting = new WaitingCall(this, attempt, this.#for, resolve);
+      waiting.ahead = this.#last;
+      if (this.#last === null) this.#first = waiting;
+      else this.#last.behind = waiting;
+      this.#last = waiting;
+      this.#size++;
+      attempt.call.life.wait(waiting);
+    });
+  }
+
+  /** Sends the first over `link`. */
+  send(link: Link): void {
+    const waiting = this.#first;
+    if (waiting === null) return;
+    this.remove(waiting);
+    waiting.attempt.call.life.leave(waiting);
+    waiting.resolve(link.send(waiting.attempt));
+  }
+
+  /** Answers all that wait with `status`. */
+  refuse(status: Status): void {
+    for (let waiting = this.#first; waiting !== null; waiting = this.#first) {
+      this.remove(waiting);
+      waiting.attempt.call.life.leave(waiting);
+      waiting.resolve(refuse(status));
+    }
+  }
+
+  /** For WaitingCall: takes it out. */
+  remove(waiting: WaitingCall): void {
+    const { ahead, behind } = waiting;
+    if (ahead === null) this.#first = behind;
+    else ahead.behind = behind;
+    if (behind === null) this.#last = ahead;
+    else behind.ahead = ahead;
+    waiting.ahead = null;
+    waiting.behind = null;
+    this.#size--;
+  }
+}
+
+/** One attempt in the queue, between its neighbours. */
+class WaitingCall implements Waiter {
+  ahead: WaitingCall | null = null;
+  behind: WaitingCall | null = null;
+  readonly attempt: Attempt;
+  readonly resolve: (reply: Reply | Promise<Reply>) => void;
+  readonly #queue: CallQueue;
+  readonly #for: string;
+
+  constructor(
+    queue: CallQueue,
+    attempt: Attempt,
+    address: string,
+    resolve: (reply: Reply | Promise<Reply>) => void,
+  ) {
+    this.#queue = queue;
+    this.attempt = attempt;
+    this.#for = address;
+    this.resolve = resolve;
+  }
+
+  get doing(): string {
+    return `waiting for a connection to ${this.#for}`;
+  }
+
+  cancelled(status: Status): void {
+    this.#queue.remove(this);
+    this.resolve(refuse(status));
+  }
+}

@@ -1,0 +1,210 @@
+import type { Attempt } from '../core/call.ts';
+import type { Address, EndpointView, GateState } from '../core/endpoint.ts';
+import type { Kit } from '../core/kit.ts';
+import type { Dial, Link } from '../core/link.ts';
+import { type Reply, refusal } from '../core/reply.ts';
+import { broken, Code, refused, type Status } from '../core/status.ts';
+import type { Verdict } from '../policies/verdict.ts';
+import { CallQueue } from './call-queue.ts';
+import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
+import { Links, type LinksSettings, type LinksUser } from './links.ts';
+import type { Health, Probe } from './probe.ts';
+
+/** Limits of one endpoint. */
+export interface EndpointSettings extends LinksSettings {
+  /** Most calls that wait for a connection; more are refused with RESOURCE_EXHAUSTED. */
+  readonly mostWaiting: number;
+  readonly gate: GateSettings;
+}
+
+/** One warm connection is the norm, four are the most; background dials after 100 ms to 5 s. */
+export const endpointDefaults: EndpointSettings = {
+  maxLinks: 4,
+  mostWaiting: 1024,
+  idleLinkMs: 60_000,
+  inUseMs: 10_000,
+  dialBackoff: { firstMs: 100, longestMs: 5000, jitter: 0.2 },
+  gate: gateDefaults,
+};
+
+/** What an endpoint needs of its pool. */
+export interface EndpointHome {
+  readonly kit: Kit;
+  readonly dial: Dial;
+  readonly probe: Probe;
+  readonly settings: EndpointSettings;
+  /** Whether another endpoint of the same service takes calls. */
+  othersAvailable(endpoint: Endpoint): boolean;
+  /** The endpoint left and its last connection is closed. */
+  gone(endpoint: Endpoint): void;
+}
+
+/**
+ * Endpoint is one instance of a service: its connections, the calls that wait for one, and its gate.
+ */
+export class Endpoint implements EndpointView, Guarded, LinksUser {
+  readonly address: Address;
+  readonly service: string;
+  readonly #home: EndpointHome;
+  readonly #links: Links;
+  readonly #queue: CallQueue;
+  readonly #gate: Gate;
+  /** Why the endpoint takes no calls any more; empty while it is in the mesh. */
+  #over = '';
+
+  constructor(home: EndpointHome, service: string, address: Address) {
+    this.#home = home;
+    this.service = service;
+    this.address = address;
+    this.#links = new Links(home.kit, home.dial, home.settings, this);
+    this.#queue = new CallQueue(address.id);
+    this.#gate = new Gate(home.kit, this, home.settings.gate);
+  }
+
+  get load(): number {
+    return this.#links.active + this.#queue.size;
+  }
+
+  get reachable(): boolean {
+    return this.#links.trouble === '' && this.#over === '';
+  }
+
+  get available(): boolean {
+    return (
+      this.reachable &&
+      !this.#links.lost &&
+      this.#gate.passes &&
+      !this.#links.full &&
+      this.#queue.size < this.#home.settings.mostWaiting
+    );
+  }
+
+  get gate(): GateState {
+    return this.#gate.state;
+  }
+
+  get epoch(): number {
+    return this.#gate.epoch;
+  }
+
+  /** Why calls are answered at once with a failure; empty while they are not. */
+  get trouble(): string {
+    return this.#over || this.#links.trouble;
+  }
+
+  /** Connections, connecting and draining ones included. */
+  get links(): readonly Link[] {
+    return this.#links.all;
+  }
+
+  /** Calls that wait for a connection. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  enter(): boolean {
+    return this.#gate.enter();
+  }
+
+  judge(verdict: Verdict, epoch: number, cause?: Status): void {
+    // A dial that failed has its own consequence, the back-off; a gate shut on top would outlast it.
+    const dialFailed = verdict === 'failure' && !this.reachable && cause?.reached === false;
+    this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause);
+  }
+
+  send(attempt: Attempt): Promise<Reply> {
+    if (!this.reachable) return refusal(this.#outOfReach());
+    this.#links.use(attempt.call.arrival.arrivedAt);
+    const link = this.#queue.size === 0 ? this.#links.pick() : null;
+    if (link !== null) return link.send(attempt);
+    if (this.#queue.size >= this.#home.settings.mostWaiting) return refusal(this.#crowded());
+    this.#links.grow();
+    return this.#queue.add(attempt);
+  }
+
+  /** The instance is no longer in the snapshot: calls in flight finish, no new ones begin. */
+  leave(): void {
+    if (this.#over !== '') return;
+    this.#finish(`it is no longer an instance of '${this.service}'`);
+    this.#links.leave();
+  }
+
+  /** Lets all connections finish what is in flight and close; later calls dial again. */
+  drain(): void {
+    this.#links.drain();
+  }
+
+  /** Closes everything now. */
+  close(reason: string): void {
+    this.#finish(reason);
+    this.#links.close(reason);
+  }
+
+  /** For Links: those that wait may go. */
+  room(): void {
+    while (this.#queue.size > 0) {
+      const link = this.#links.pick();
+      if (link === null) {
+        this.#links.grow();
+        return;
+      }
+      this.#queue.send(link);
+    }
+  }
+
+  /** For Links: a dial failed. */
+  unreachable(): void {
+    this.#queue.refuse(this.#outOfReach());
+  }
+
+  /** For Links: the peer is there again. */
+  back(): void {
+    this.#home.kit.log.info({ service: this.service, endpoint: this.address.id }, 'endpoint connected again');
+    this.#gate.hint();
+  }
+
+  /** For Links: nothing is left of it. */
+  empty(): void {
+    this.#home.gone(this);
+  }
+
+  /** For Gate: the last available endpoint of a service is never shut. */
+  mayShut(): boolean {
+    return this.#home.othersAvailable(this);
+  }
+
+  /** For Gate. */
+  async probe(): Promise<Health> {
+    const health = await this.#home.probe(this);
+    this.#home.kit.meter.count('outrigger_probes_total', this.service, health).value++;
+    return health;
+  }
+
+  /** For Gate. */
+  changed(state: GateState, why: string): void {
+    const { log, meter } = this.#home.kit;
+    meter.count('outrigger_gate_changes_total', this.service, state).value++;
+    const fields = { service: this.service, endpoint: this.address.id, state, why };
+    if (state === 'shut') log.warn(fields, 'gate shut');
+    else log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+  }
+
+  #finish(why: string): void {
+    this.#over = why;
+    this.#gate.close();
+    this.#queue.refuse(this.#outOfReach());
+  }
+
+  #outOfReach(): Status {
+    return broken(`cannot reach ${this.address.id} of '${this.service}': ${this.trouble}`, false);
+  }
+
+  #crowded(): Status {
+    this.#home.kit.meter.count('outrigger_link_queue_full_total', this.service).value++;
+    const { mostWaiting } = this.#home.settings;
+    return refused(
+      Code.RESOURCE_EXHAUSTED,
+      `${mostWaiting} calls wait for a connection to ${this.address.id} of '${this.service}' already`,
+    );
+  }
+}

@@ -1,0 +1,99 @@
+import type { Address } from '../core/endpoint.ts';
+import type { Kit } from '../core/kit.ts';
+import type { Dial } from '../core/link.ts';
+import type { ServiceView, Snapshot } from '../core/snapshot.ts';
+import { Endpoint, type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint.ts';
+import type { Probe } from './probe.ts';
+
+/**
+ * Pool keeps the endpoints of all services while snapshots come and go: an instance that stays keeps its
+ * connections and its gate, one that leaves drains.
+ */
+export class Pool implements EndpointHome {
+  readonly kit: Kit;
+  readonly dial: Dial;
+  readonly probe: Probe;
+  readonly settings: EndpointSettings;
+  readonly #byView: WeakMap<ServiceView, readonly Endpoint[]> = new WeakMap();
+  #byKey: Map<string, Endpoint> = new Map();
+  #current: ReadonlyMap<string, readonly Endpoint[]> = new Map();
+  readonly #leaving: Set<Endpoint> = new Set();
+  #closed = false;
+
+  constructor(kit: Kit, dial: Dial, probe: Probe, settings: EndpointSettings = endpointDefaults) {
+    this.kit = kit;
+    this.dial = dial;
+    this.probe = probe;
+    this.settings = settings;
+  }
+
+  /** Takes over what a snapshot says; to be called with each, before calls can read it or in the same tick. */
+  follow(snapshot: Snapshot): void {
+    if (this.#closed) return;
+    const byKey = new Map<string, Endpoint>();
+    const current = new Map<string, readonly Endpoint[]>();
+    for (const view of snapshot.services.values()) {
+      const endpoints = view.endpoints.map((address) => {
+        const key = keyOf(view, address);
+        const endpoint = this.#byKey.get(key) ?? byKey.get(key) ?? new Endpoint(this, view.name, address);
+        byKey.set(key, endpoint);
+        return endpoint;
+      });
+      const before = this.#byView.get(view);
+      const list = before?.every((endpoint, at) => endpoint === endpoints[at]) ? before : unique(endpoints);
+      if (list !== before) this.#byView.set(view, list);
+      current.set(view.name, list);
+    }
+    const old = this.#byKey;
+    this.#byKey = byKey;
+    this.#current = current;
+    for (const [key, endpoint] of old) if (byKey.get(key) !== endpoint) this.#leave(endpoint);
+  }
+
+  /**
+   * The endpoints of a service as a snapshot saw it. The same list for the same view. One look-up and no
+   * allocation: every attempt asks. A view that was never followed has none.
+   */
+  endpoints = (service: ServiceView): readonly Endpoint[] => this.#byView.get(service) ?? none;
+
+  /** Every endpoint, by service; those that leave and still have calls in flight come last. */
+  list(): readonly Endpoint[] {
+    return [...this.#byKey.values(), ...this.#leaving];
+  }
+
+  /** Lets all connections finish what is in flight, then close. */
+  drain(): void {
+    for (const endpoint of this.list()) endpoint.drain();
+  }
+
+  /** Closes everything now; later snapshots are ignored. */
+  close(reason: string): void {
+    this.#closed = true;
+    for (const endpoint of this.list()) endpoint.close(reason);
+    this.#byKey = new Map();
+    this.#current = new Map();
+  }
+
+  othersAvailable(endpoint: Endpoint): boolean {
+    for (const other of this.#current.get(endpoint.service) ?? none)
+      if (other !== endpoint && other.available) return true;
+    return false;
+  }
+
+  gone(endpoint: Endpoint): void {
+    this.#leaving.delete(endpoint);
+  }
+
+  #leave(endpoint: Endpoint): void {
+    this.#leaving.add(endpoint);
+    endpoint.leave();
+  }
+}
+
+const unique = (endpoints: readonly Endpoint[]): readonly Endpoint[] => [...new Set(endpoints)];
+
+const none: readonly Endpoint[] = [];
+
+/** What makes two addresses the same instance: also the name that its certificate must carry. */
+const keyOf = ({ name }: ServiceView, { id, host, port, service }: Address): string =>
+  `${name}\0${id}\0${host}\0${port}\0${service}`;
