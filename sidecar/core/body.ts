@@ -11,6 +11,8 @@ export interface Body {
   attach(sink: BodySink): void;
   /** Takes the sink off; what arrives is recorded until commit, or waits without credit. */
   detach(sink: BodySink): void;
+  /** `bytes` of what `sink` was given have left for the peer: the caller may send as many more. */
+  taken(sink: BodySink, bytes: number): void;
   /** No further attempt will be made: the recording is freed. Safe to call again. */
   commit(): void;
 }
@@ -18,7 +20,7 @@ export interface Body {
 /** Where an attempt's request bytes go. */
 export interface BodySink {
   /** Takes `chunk[start, end)` and owns nothing of it after return, unless `owned`: then the bytes never change. */
-  data(chunk: Uint8Array, start: number, end: number, owned: boolean): void;
+  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void;
   /** The caller half-closed: no more bytes. */
   end(): void;
 }
@@ -28,5 +30,6 @@ export const emptyBody: Body = {
   replayable: true,
   attach: (sink) => sink.end(),
   detach: () => {},
+  taken: () => {},
   commit: () => {},
 };

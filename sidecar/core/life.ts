@@ -27,6 +27,8 @@ export interface Witness {
 export class Life {
   /** How the call ended, or null while it runs. Written once. */
   outcome: Status | null = null;
+  /** Correlation id, written by correlate: for what the mesh itself answers. */
+  id = '';
   /** Monotonic milliseconds of the last byte in either direction; what the idle timeout looks at. */
   touchedAt: number;
   /** Message bytes from the caller and to the caller so far; written by the transport that holds its stream. */

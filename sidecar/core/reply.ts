@@ -6,9 +6,12 @@ export type Fields = readonly string[];
 /** Where a reply's bytes go; the listener that holds the caller's stream. */
 export interface ReplySink {
   /** Takes `chunk[start, end)`; returns credit by `Reply.taken` once the bytes have left. */
-  data(chunk: Uint8Array, start: number, end: number): void;
-  /** The reply is over. `trailers` are the peer's own, without grpc-status and grpc-message. Called once. */
-  end(status: Status, trailers: Fields): void;
+  relay(chunk: Uint8Array, start: number, end: number): void;
+  /**
+   * The reply is over. Called once. Where the status is the peer's, `trailers` are complete as they came, grpc-status
+   * and grpc-message included; else they are fields to add.
+   */
+  finish(status: Status, trailers: Fields): void;
 }
 
 /**
@@ -44,7 +47,7 @@ class Refusal implements Reply {
   }
 
   attach(sink: ReplySink): void {
-    sink.end(this.over, this.#trailers);
+    sink.finish(this.over, this.#trailers);
   }
 
   taken(): void {}

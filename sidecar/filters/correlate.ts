@@ -33,6 +33,7 @@ export const correlate = (
       if (id !== '') idsRejected.value++;
       id = hex(16);
     }
+    call.life.id = id;
     let { traceparent, tracestate } = words;
     if (!validTraceparent(traceparent)) {
       traceparent = `00-${hex(16)}-${hex(8)}-00`;

@@ -68,4 +68,6 @@ export const metrics: readonly MetricDefinition[] = [
   gauge('outrigger_loop_delay_seconds', 'How late the event loop was, since the reading before', 'quantile'),
   gauge('process_resident_memory_bytes', 'Resident memory of the process'),
   counter('process_cpu_seconds_total', 'Processor time of the process, user and system'),
+  counter('outrigger_limit_breaches_total', 'Limits that a connection broke', 'listener', 'limit'),
+  counter('outrigger_handshakes_refused_total', 'TLS handshakes that came to nothing', 'reason'),
 ];

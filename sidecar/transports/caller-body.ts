@@ -1,0 +1,108 @@
+import type { Stream } from '../../wire/index.ts';
+import type { Body, BodySink } from '../core/body.ts';
+import type { Recording } from './recording.ts';
+
+/**
+ * CallerBody is the request of one call: it comes from the caller's stream, and goes to one attempt after another.
+ *
+ * Until commit it is recorded, and the caller's credit follows the recording; what is not recorded is credited as
+ * it leaves for the peer. What comes while no attempt is attached waits here: without credit it cannot be more than
+ * the stream's window.
+ */
+export class CallerBody implements Body {
+  readonly #stream: Stream;
+  #recording: Recording | null;
+  #sink: BodySink | null = null;
+  /** Came while nobody was attached, and is not in the recording. */
+  #waiting: Buffer[] = [];
+  #ended = false;
+  #over = false;
+  #replayable: boolean;
+  #recorded = 0;
+  #sent = 0;
+  #credited = 0;
+
+  /** `recording` is null where no attempt will follow another. */
+  constructor(stream: Stream, recording: Recording | null) {
+    this.#stream = stream;
+    this.#recording = recording;
+    this.#replayable = true;
+  }
+
+  get replayable(): boolean {
+    return this.#replayable;
+  }
+
+  /** Bytes from the caller. */
+  data(chunk: Buffer, start: number, end: number): void {
+    if (this.#over || start === end) return;
+    const piece = this.#recording?.add(chunk, start, end) ?? null;
+    if (piece !== null) {
+      this.#recorded += piece.length;
+      this.#credit(this.#recorded);
+      this.#sink?.write(piece, 0, piece.length, true);
+      return;
+    }
+    this.#replayable = false;
+    if (this.#sink !== null) {
+      this.#freeRecording();
+      this.#sink.write(chunk, start, end, false);
+    } else this.#waiting.push(Buffer.from(chunk.subarray(start, end)));
+  }
+
+  /** The caller half-closed. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#sink?.end();
+  }
+
+  attach(sink: BodySink): void {
+    this.#sink = sink;
+    this.#sent = 0;
+    const recording = this.#recording;
+    if (recording !== null) for (const piece of recording.pieces) sink.write(piece, 0, piece.length, true);
+    const waiting = this.#waiting;
+    if (waiting.length > 0) {
+      this.#waiting = [];
+      this.#replayable = false;
+      for (const piece of waiting) sink.write(piece, 0, piece.length, true);
+    }
+    if (!this.#replayable) this.#freeRecording();
+    if (this.#ended) sink.end();
+  }
+
+  detach(sink: BodySink): void {
+    if (this.#sink === sink) this.#sink = null;
+  }
+
+  taken(sink: BodySink, bytes: number): void {
+    if (sink !== this.#sink && this.#sink !== null) return;
+    this.#sent += bytes;
+    this.#credit(this.#sent);
+  }
+
+  commit(): void {
+    this.#replayable = false;
+    this.#freeRecording();
+  }
+
+  /** The call is over: nothing is kept, what still comes is dropped and credited. */
+  close(): void {
+    this.#over = true;
+    this.#sink = null;
+    this.#waiting = [];
+    this.commit();
+  }
+
+  #credit(upTo: number): void {
+    if (upTo <= this.#credited) return;
+    this.#stream.credit(upTo - this.#credited);
+    this.#credited = upTo;
+  }
+
+  #freeRecording(): void {
+    this.#recording?.free();
+    this.#recording = null;
+  }
+}

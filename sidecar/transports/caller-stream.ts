@@ -1,0 +1,123 @@
+import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import type { Life } from '../core/life.ts';
+import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { Code, type Status } from '../core/status.ts';
+import type { CallerBody } from './caller-body.ts';
+import { encodeMessage } from './grpc-message.ts';
+import { isOurs } from './words.ts';
+
+/**
+ * CallerStream stands between a caller's stream and the stack: it hands in the request, and relays the reply.
+ *
+ * The stream keeps its place among the concurrent ones until the reply has been handed over and is at its end: a
+ * caller that resets cannot start calls faster than their work stops.
+ */
+export class CallerStream implements StreamListener, ReplySink {
+  readonly #stream: Stream;
+  readonly #body: CallerBody;
+  readonly #life: Life;
+  /** Who speaks in messages of the mesh's own. */
+  readonly #speaker: string;
+  #reply: Reply | null = null;
+  #headSent = false;
+  #over = false;
+
+  constructor(stream: Stream, body: CallerBody, life: Life, speaker: string) {
+    this.#stream = stream;
+    this.#body = body;
+    this.#life = life;
+    this.#speaker = speaker;
+  }
+
+  /** Takes the stack's answer. */
+  answer(reply: Reply): void {
+    if (this.#over) {
+      reply.discard();
+      this.#release();
+      return;
+    }
+    this.#reply = reply;
+    if (reply.head !== null) {
+      this.#headSent = true;
+      this.#stream.headers(forCaller(reply.head), null, false);
+    }
+    reply.attach(this);
+  }
+
+  // From the caller.
+
+  headers(_fields: string[], _never: string[] | null, last: boolean): void {
+    // gRPC has no request trailers; what stands in them is dropped (RFC 9113 section 8.1 lets us).
+    if (last) this.#body.end();
+  }
+
+  data(chunk: Buffer, start: number, end: number, last: boolean): void {
+    const life = this.#life;
+    life.touchedAt = this.#stream.connection.readAt;
+    life.requestBytes += end - start;
+    this.#body.data(chunk, start, end);
+    if (last) this.#body.end();
+  }
+
+  sent(bytes: number): void {
+    this.#life.touchedAt = this.#stream.connection.readAt;
+    this.#reply?.taken(bytes);
+  }
+
+  aborted(abort: Abort): void {
+    this.#over = true;
+    this.#body.close();
+    const code = abort.breach === undefined ? Code.CANCELLED : Code.RESOURCE_EXHAUSTED;
+    this.#life.cancel({
+      code,
+      message: `the caller's stream: ${abort.message}`,
+      from: 'wire',
+      reached: true,
+    });
+    if (this.#reply !== null) {
+      this.#reply.discard();
+      this.#release();
+    }
+  }
+
+  // From the reply.
+
+  relay(chunk: Uint8Array, start: number, end: number): void {
+    this.#life.responseBytes += end - start;
+    this.#stream.write(chunk, start, end, false);
+  }
+
+  finish(status: Status, trailers: Fields): void {
+    if (this.#over) return;
+    this.#over = true;
+    const fields = status.from === 'peer' && trailers.length > 0 ? trailers : this.#ours(status, trailers);
+    this.#body.close();
+    if (this.#headSent) this.#stream.trailers(fields);
+    else {
+      const type = fields.includes('content-type') ? [] : ['content-type', 'application/grpc'];
+      this.#stream.headers([':status', '200', ...type, ...fields], null, true);
+    }
+    this.#life.settle(status);
+    if (this.#reply !== null) this.#release();
+  }
+
+  /** The trailers of a status that no peer has written: who decided, why, and the id to ask about. */
+  #ours(status: Status, more: Fields): string[] {
+    const message = status.from === 'peer' ? status.message : `${this.#speaker}: ${status.message}`;
+    const fields = ['grpc-status', String(status.code)];
+    if (message !== '') fields.push('grpc-message', encodeMessage(message));
+    if (!status.reached) fields.push('x-outrigger-reached', 'false');
+    if (this.#life.id !== '') fields.push('x-request-id', this.#life.id);
+    return [...fields, ...more];
+  }
+
+  #release(): void {
+    this.#stream.release();
+  }
+}
+
+const forCaller = (head: Fields): string[] => {
+  const fields = [':status', '200'];
+  for (let i = 0; i < head.length; i += 2) if (!isOurs(head[i]!)) fields.push(head[i]!, head[i + 1]!);
+  return fields;
+};

@@ -1,0 +1,226 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { Connection, type Limits, type Loop } from '../../wire/index.ts';
+import type { Attempt } from '../core/call.ts';
+import type { Cell } from '../core/cell.ts';
+import type { Address } from '../core/endpoint.ts';
+import type { Identity } from '../core/identity.ts';
+import type { Kit } from '../core/kit.ts';
+import type { Dial, Link, LinkEvents } from '../core/link.ts';
+import { type Reply, refuse } from '../core/reply.ts';
+import { broken } from '../core/status.ts';
+import type { Timer } from '../core/wheel.ts';
+import { type Peer, PeerStream } from './peer-stream.ts';
+import { type Direction, requestFields } from './request-fields.ts';
+import { Contexts, certificateLifeMs, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
+import { Turnstile } from './turnstile.ts';
+
+/** How peers are dialled. */
+export interface DialOptions {
+  readonly kit: Kit;
+  readonly loop: Loop;
+  readonly limits: Limits;
+  /** Null: plaintext. */
+  readonly identities: Cell<Identity | null> | null;
+  readonly direction: Direction;
+  /** Milliseconds for TCP and TLS together. */
+  readonly connectMs: number;
+  /** Age at which a connection is replaced, in milliseconds, with a tenth of jitter; 0: never. */
+  readonly maxAgeMs: number;
+  /** Pings between outriggers; null: none, as towards our own app. */
+  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
+}
+
+/** TLS handshakes that we begin at once: each costs a millisecond of the loop that carries the calls. */
+const handshakesAtOnce = 32;
+
+/** Opens connections to peers over TCP or unix sockets, with mutual TLS where there is an identity. */
+export const dialler = (options: DialOptions): Dial => {
+  const contexts = new Contexts();
+  const turnstile = new Turnstile(handshakesAtOnce);
+  return (address, events) => new PeerLink(address, events, options, contexts, turnstile);
+};
+
+class PeerLink implements Link, Peer, Timer {
+  state: 'connecting' | 'ready' | 'draining' | 'closed' = 'connecting';
+  active = 0;
+  connection!: Connection;
+  readonly where: string;
+  readonly trusted: boolean;
+  slot = -1;
+  dueAt = 0;
+  before: Timer | null = null;
+  after: Timer | null = null;
+
+  readonly #address: Address;
+  readonly #events: LinkEvents;
+  readonly #options: DialOptions;
+  #socket: net.Socket | null = null;
+  #leave: () => void = () => {};
+  #unlisten: () => void = () => {};
+
+  constructor(
+    address: Address,
+    events: LinkEvents,
+    options: DialOptions,
+    contexts: Contexts,
+    turnstile: Turnstile,
+  ) {
+    this.#address = address;
+    this.#events = events;
+    this.#options = options;
+    this.where = address.id;
+    this.trusted = options.identities !== null;
+    options.kit.wheel.arm(this, options.connectMs);
+    if (options.identities === null) queueMicrotask(() => this.#plaintext());
+    else
+      turnstile.enter(() => {
+        this.#leave = () => {
+          this.#leave = () => {};
+          turnstile.leave();
+        };
+        queueMicrotask(() => this.#secure(contexts));
+      });
+  }
+
+  get room(): number {
+    return this.state === 'ready' ? this.connection.room : 0;
+  }
+
+  send(attempt: Attempt): Promise<Reply> {
+    if (this.room === 0)
+      return Promise.resolve(refuse(broken(`${this.where}: the connection is ${this.state}`, false)));
+    const { direction, kit } = this.#options;
+    const fields = requestFields(attempt, direction, kit.clock.now());
+    this.active++;
+    return new PeerStream(attempt, this, fields).begun;
+  }
+
+  drain(): void {
+    if (this.state === 'ready') this.connection.drain('no longer wanted');
+    else if (this.state === 'connecting') this.close('no longer wanted');
+  }
+
+  close(reason: string): void {
+    if (this.state === 'connecting') this.#failed(reason);
+    else if (this.state !== 'closed') this.connection.close(reason);
+  }
+
+  done(): void {
+    this.active--;
+  }
+
+  /** The time for TCP and TLS is over. */
+  expire(): void {
+    this.#failed(`connecting took longer than ${this.#options.connectMs} ms`);
+  }
+
+  #plaintext(): void {
+    if (this.state !== 'connecting') return;
+    const socket = net.connect(this.#place());
+    this.#watch(socket);
+    socket.once('connect', () => this.#connected(socket, 0));
+  }
+
+  #secure(contexts: Contexts): void {
+    if (this.state !== 'connecting') return this.#leave();
+    const identities = this.#options.identities!;
+    const identity = identities.value;
+    if (identity === null) return this.#failed('there is no certificate of our own yet');
+    const socket = tls.connect({
+      ...mutual,
+      ...this.#place(),
+      secureContext: contexts.of(identity),
+      // The name in the certificate is a SPIFFE id, checked below; the chain is checked by the handshake.
+      checkServerIdentity: () => undefined,
+    });
+    this.#watch(socket);
+    socket.once('secureConnect', () => this.#identified(socket, identity, identities));
+  }
+
+  #identified(socket: tls.TLSSocket, identity: Identity, identities: Cell<Identity | null>): void {
+    this.#leave();
+    const peer = readPeer(socket);
+    if ('why' in peer) return this.#failed(`its certificate was refused: ${peer.why}`);
+    if (peer.service !== this.#address.service)
+      return this.#failed(
+        `its certificate is for '${peer.service}', not for '${this.#address.service}' (${peer.spiffe})`,
+      );
+    const { clock } = this.#options.kit;
+    this.#connected(socket, certificateLifeMs(peer as PeerIdentity, identity, clock.wall()));
+    this.#unlisten = identities.listen((next) => {
+      if (next !== null && lostRoot(identity, next)) this.connection.drain('a root certificate was removed');
+    });
+  }
+
+  #place(): { host: string; port: number } | { path: string } {
+    const { host, port } = this.#address;
+    return port === 0 ? { path: host } : { host, port };
+  }
+
+  #watch(socket: net.Socket): void {
+    this.#socket = socket;
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(reasonOf(error)));
+    socket.on('close', () => this.#failed('it closed the connection during the handshake'));
+  }
+
+  #connected(socket: net.Socket, lifeMs: number): void {
+    if (this.state !== 'connecting') return;
+    socket.removeAllListeners('close');
+    const { loop, limits, keepalive, maxAgeMs, kit } = this.#options;
+    const ageMs = maxAgeMs === 0 ? 0 : maxAgeMs * (0.9 + 0.2 * kit.random());
+    const mostMs = lifeMs === 0 ? ageMs : ageMs === 0 ? lifeMs : Math.min(ageMs, lifeMs);
+    this.connection = new Connection(socket, {
+      role: 'client',
+      loop,
+      limits,
+      ...(keepalive && { keepalive }),
+      maxAgeMs: mostMs,
+      listener: {
+        ready: () => this.#ready(),
+        stream: () => {
+          throw new Error('a client has no incoming streams');
+        },
+        room: () => this.#events.room(),
+        draining: () => this.#draining(),
+        closed: (reason) => this.#closed(reason),
+        breach: (breach) => kit.meter.count('outrigger_limit_breaches_total', 'peer', breach).value++,
+      },
+    });
+  }
+
+  #ready(): void {
+    this.#options.kit.wheel.disarm(this);
+    this.state = 'ready';
+    this.#events.ready();
+  }
+
+  #draining(): void {
+    if (this.state !== 'ready') return;
+    this.state = 'draining';
+    this.#events.draining();
+  }
+
+  #closed(reason: string): void {
+    if (this.state === 'connecting') return this.#failed(reason);
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.#unlisten();
+    this.#events.closed(`${this.where}: ${reason}`);
+  }
+
+  /** The connection did not come about. */
+  #failed(reason: string): void {
+    if (this.state !== 'connecting') return;
+    this.state = 'closed';
+    this.#options.kit.wheel.disarm(this);
+    this.#leave();
+    this.#unlisten();
+    this.#socket?.destroy();
+    // Not from inside `dial`: the pool has not got the link yet.
+    queueMicrotask(() => this.#events.closed(`${this.where}: ${reason}`));
+  }
+}
+
+const reasonOf = (error: NodeJS.ErrnoException): string =>
+  error.code === 'ECONNREFUSED' ? 'nobody listens there (ECONNREFUSED)' : error.message;

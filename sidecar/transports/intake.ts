@@ -1,0 +1,151 @@
+import { ErrorCode, type Stream, type StreamListener } from '../../wire/index.ts';
+import { Call } from '../core/call.ts';
+import type { Cell } from '../core/cell.ts';
+import type { Service } from '../core/filter.ts';
+import type { Kit } from '../core/kit.ts';
+import { Life } from '../core/life.ts';
+import { refuse } from '../core/reply.ts';
+import type { Snapshot } from '../core/snapshot.ts';
+import { Code, ended, refused } from '../core/status.ts';
+import { CallerBody } from './caller-body.ts';
+import { CallerStream } from './caller-stream.ts';
+import { Recording, type RecordingBudget } from './recording.ts';
+import { type RequestHead, readHead } from './words.ts';
+
+/** What becomes of the streams that a listener takes. */
+export interface IntakeOptions {
+  readonly kit: Kit;
+  /** Who speaks in messages of the mesh's own: `outrigger orders`. */
+  readonly speaker: string;
+  /** The upstream that this port stands for, or the empty string. */
+  readonly upstream: string;
+  readonly snapshots: Cell<Snapshot>;
+  readonly service: Service<Call>;
+  /** Recordings for retries; null where no attempt follows another. */
+  readonly recordings: { readonly budget: RecordingBudget; readonly limitBytes: number } | null;
+}
+
+/** Exactly `/package.Service/Method`. The same bytes are routed and authorised, so nothing may need interpretation. */
+const pathPattern = /^\/[A-Za-z0-9_.]{1,256}\/[A-Za-z0-9_]{1,128}$/;
+/** A name or an address with an optional port; no user, path, escape or control character. */
+const authorityPattern = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
+/** Patterns are asked once per text: paths and authorities repeat, and come interned from the header table. */
+const mostRemembered = 4096;
+
+/** Intake turns a stream into a call, runs it through the stack, and has the reply relayed. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #paths: Set<string> = new Set();
+  readonly #authorities: Set<string> = new Set();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** A stream has begun. `caller`: the service that a verified peer's certificate names, or empty. */
+  take(
+    stream: Stream,
+    fields: readonly string[],
+    never: readonly string[] | null,
+    last: boolean,
+    caller: string,
+  ): StreamListener {
+    const { recordings, service, snapshots, speaker, upstream } = this.#options;
+    const head = readHead(fields);
+    const life = new Life(stream.openedAt);
+    const recording = recordings === null ? null : new Recording(recordings.budget, recordings.limitBytes);
+    const body = new CallerBody(stream, recording);
+    const relay = new CallerStream(stream, body, life, speaker);
+    if (last) body.end();
+    const wrong = this.#check(head);
+    if (wrong !== null) {
+      if (wrong.http === 0) relay.answer(refuse(refused(wrong.code, wrong.message)));
+      else answerHttp(stream, wrong.http, wrong.message);
+      return relay;
+    }
+    const call = new Call({
+      method: head.path,
+      authority: head.authority,
+      port: upstream,
+      words: head.words,
+      metadata: head.metadata,
+      never,
+      caller,
+      arrivedAt: stream.openedAt,
+      body,
+      life,
+      snapshot: snapshots.value,
+    });
+    try {
+      service(call).then(
+        (reply) => relay.answer(reply),
+        (bug: unknown) => this.#bug(relay, bug),
+      );
+    } catch (bug) {
+      this.#bug(relay, bug);
+    }
+    return relay;
+  }
+
+  /** A filter threw: that is a bug of ours, and the caller must not hang for it. */
+  #bug(relay: CallerStream, bug: unknown): void {
+    const error = bug instanceof Error ? bug : new Error(String(bug));
+    this.#options.kit.log.error(
+      { error: error.message, stack: error.stack },
+      'a filter threw; please report it',
+    );
+    relay.answer(refuse(ended(Code.INTERNAL, `a fault in the mesh: ${error.message}`)));
+  }
+
+  #check(head: RequestHead): Wrong | null {
+    if (!head.contentType.startsWith('application/grpc'))
+      return {
+        http: 415,
+        code: Code.UNKNOWN,
+        message: `this port takes gRPC over HTTP/2, that is content-type: application/grpc, not '${head.contentType.slice(0, 64)}'\n`,
+      };
+    if (head.httpMethod !== 'POST')
+      return { http: 405, code: Code.UNKNOWN, message: 'gRPC calls are POST requests\n' };
+    if (!this.#paths.has(head.path)) {
+      if (!pathPattern.test(head.path))
+        return {
+          http: 0,
+          code: Code.UNIMPLEMENTED,
+          message: `':path' must be exactly /package.Service/Method, not '${head.path.slice(0, 80)}'`,
+        };
+      remember(this.#paths, head.path);
+    }
+    if (head.authority !== '' && !this.#authorities.has(head.authority)) {
+      if (!authorityPattern.test(head.authority))
+        return {
+          http: 0,
+          code: Code.INVALID_ARGUMENT,
+          message: `':authority' must be a service name, optionally with a port, not '${head.authority.slice(0, 80)}'`,
+        };
+      remember(this.#authorities, head.authority);
+    }
+    return null;
+  }
+}
+
+interface Wrong {
+  /** HTTP status to answer with, or 0 for a gRPC status. */
+  readonly http: number;
+  readonly code: Code;
+  readonly message: string;
+}
+
+const remember = (texts: Set<string>, text: string): void => {
+  if (texts.size >= mostRemembered) texts.clear();
+  texts.add(text);
+};
+
+/** Answers what is not gRPC in words of HTTP. */
+const answerHttp = (stream: Stream, status: number, message: string): void => {
+  const octets = Buffer.from(message);
+  stream.headers([':status', String(status), 'content-type', 'text/plain; charset=utf-8'], null, false);
+  stream.write(octets, 0, octets.length, true);
+  stream.end();
+  if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);
+  stream.release();
+};

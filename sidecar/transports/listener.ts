@@ -1,0 +1,235 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index.ts';
+import type { Cell } from '../core/cell.ts';
+import type { Identity } from '../core/identity.ts';
+import { Intake, type IntakeOptions } from './intake.ts';
+import { Contexts, certificateLifeMs, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
+
+/** Where and for whom a listener listens. */
+export interface ListenerOptions extends IntakeOptions {
+  readonly loop: Loop;
+  readonly limits: Limits;
+  readonly at: { readonly host: string; readonly port: number } | { readonly path: string };
+  /** `app`: calls from our own app; `peers`: calls from other sidecars. */
+  readonly name: 'app' | 'peers';
+  /** Null: plaintext. */
+  readonly identities: Cell<Identity | null> | null;
+  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
+  /** Age at which a connection is replaced, in milliseconds, with a tenth of jitter; 0: never. */
+  readonly maxAgeMs: number;
+  /** How long streams may finish on a connection that drains, in milliseconds. */
+  readonly drainMs: number;
+}
+
+/** A listener that is open. */
+export interface Listener {
+  /** `host:port` or `unix:PATH`, as bound. */
+  readonly address: string;
+  /** Takes no new connections, and lets the open ones finish within `drainMs`. Resolves when none is left. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+}
+
+/** Connections of one address that may be in a handshake at once. */
+const handshakesPerAddress = 64;
+/** Verified peers reset streams for good reasons (deadlines, hedges): they may do it ten times as much. */
+const verifiedFactor = 10;
+
+const http1Answer = (name: 'app' | 'peers'): Buffer => {
+  const text = `This is the ${name} port of an Outrigger sidecar: it takes gRPC over HTTP/2 (prior knowledge), not HTTP/1.1.\n`;
+  return Buffer.from(
+    'HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\n' +
+      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  );
+};
+
+/** Opens a listener. Rejects when the address is in use, saying which. */
+export const listen = (options: ListenerOptions): Promise<Listener> => {
+  const opened = new OpenListener(options);
+  return opened.open();
+};
+
+class OpenListener implements Listener {
+  address = '';
+  readonly #options: ListenerOptions;
+  readonly #intake: Intake;
+  readonly #server: net.Server;
+  readonly #connections: Set<Connection> = new Set();
+  /** Sockets in a handshake, by the address and port they come from. */
+  readonly #handshakes: Map<string, net.Socket> = new Map();
+  readonly #pending: Map<string, number> = new Map();
+  /** Reset watches of verified peers, by their SPIFFE id: reconnecting buys nothing. */
+  readonly #resets: Map<string, ResetWatch> = new Map();
+  #draining = false;
+  #closed: Promise<void> = Promise.resolve();
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#intake = new Intake(options);
+    this.#server = options.identities === null ? this.#plaintext() : this.#secure(options.identities);
+  }
+
+  open(): Promise<Listener> {
+    const { at, name } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const where = 'path' in at ? `unix:${at.path}` : `${at.host}:${at.port}`;
+        const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message;
+        reject(new Error(`listen.${name}: cannot listen on ${where}: ${why}`, { cause: error }));
+      });
+      this.#server.listen(at, () => {
+        this.address = 'path' in at ? `unix:${at.path}` : boundAddress(this.#server);
+        this.#closed = new Promise((done) => this.#server.once('close', done));
+        resolve(this);
+      });
+    });
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const connection of this.#connections) connection.drain('the sidecar stops');
+    await this.#closed;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#draining) this.#server.close();
+    this.#draining = true;
+    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const connection of this.#connections) connection.close('the sidecar stops');
+    await this.#closed;
+  }
+
+  #plaintext(): net.Server {
+    return net.createServer({ noDelay: true }, (socket) => this.#accept(socket, null, null));
+  }
+
+  #secure(identities: Cell<Identity | null>): net.Server {
+    const { limits, kit } = this.#options;
+    const server = tls.createServer({
+      ...mutual,
+      handshakeTimeout: limits.prefaceMs,
+    });
+    // New handshakes show the newest certificate; open connections keep theirs until they drain.
+    const apply = (identity: Identity | null): void => {
+      if (identity !== null) server.setSecureContext(contextOptions(identity));
+    };
+    apply(identities.value);
+    const unlisten = identities.listen(apply);
+    server.on('close', unlisten);
+    server.on('connection', (socket: net.Socket) => this.#beginHandshake(socket));
+    server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
+      kit.meter.count('outrigger_handshakes_refused_total', refusalReason(error)).value++;
+      kit.log.debug({ error: error.message, from: socket.remoteAddress }, 'a TLS handshake failed');
+      socket.destroy();
+    });
+    server.on('secureConnection', (socket) => this.#identify(socket, identities));
+    return server;
+  }
+
+  /** Counts handshakes by address: sockets that never say hello must not take the place of others. */
+  #beginHandshake(socket: net.Socket): void {
+    const from = socket.remoteAddress ?? '';
+    const pending = (this.#pending.get(from) ?? 0) + 1;
+    if (pending > handshakesPerAddress || this.#options.identities?.value === null) {
+      this.#options.kit.meter.count('outrigger_handshakes_refused_total', 'too-many').value++;
+      socket.destroy();
+      return;
+    }
+    this.#pending.set(from, pending);
+    const key = `${from} ${socket.remotePort}`;
+    this.#handshakes.set(key, socket);
+    socket.once('close', () => this.#endHandshake(key, from));
+  }
+
+  #endHandshake(key: string, from: string): void {
+    if (!this.#handshakes.delete(key)) return;
+    const pending = this.#pending.get(from)! - 1;
+    if (pending === 0) this.#pending.delete(from);
+    else this.#pending.set(from, pending);
+  }
+
+  #identify(socket: tls.TLSSocket, identities: Cell<Identity | null>): void {
+    const { kit } = this.#options;
+    this.#endHandshake(`${socket.remoteAddress} ${socket.remotePort}`, socket.remoteAddress ?? '');
+    const peer = readPeer(socket);
+    if ('why' in peer) {
+      kit.meter.count('outrigger_handshakes_refused_total', 'identity').value++;
+      kit.log.warn({ why: peer.why, from: socket.remoteAddress }, 'a peer was refused for its certificate');
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#accept(socket, peer, identities);
+  }
+
+  #accept(socket: net.Socket, peer: PeerIdentity | null, identities: Cell<Identity | null> | null): void {
+    if (this.#draining) {
+      socket.destroy();
+      return;
+    }
+    const { kit, loop, limits, keepalive, maxAgeMs, drainMs, name } = this.#options;
+    const identity = identities?.value ?? null;
+    const caller = peer?.service ?? '';
+    let unlisten = (): void => {};
+    const jittered = maxAgeMs * (0.9 + 0.2 * kit.random());
+    const lifeMs =
+      peer === null || identity === null ? 0 : certificateLifeMs(peer, identity, kit.clock.wall());
+    const ages = [jittered, lifeMs].filter((age) => age > 0);
+    const connection: Connection = new Connection(socket, {
+      role: 'server',
+      loop,
+      limits,
+      ...(keepalive && { keepalive }),
+      ...(peer === null && { http1Answer: http1Answer(name) }),
+      ...(peer !== null && { resets: this.#resetWatch(peer) }),
+      maxAgeMs: ages.length === 0 ? 0 : Math.min(...ages),
+      drainMs,
+      listener: {
+        ready: () => {},
+        stream: (stream, fields, never, last) => this.#intake.take(stream, fields, never, last, caller),
+        room: () => {},
+        draining: () => {},
+        closed: (reason) => {
+          unlisten();
+          this.#connections.delete(connection);
+          kit.log.debug({ listener: name, caller, reason }, 'a connection ended');
+        },
+        breach: (breach) => kit.meter.count('outrigger_limit_breaches_total', name, breach).value++,
+      },
+    });
+    this.#connections.add(connection);
+    if (identity !== null && identities !== null)
+      unlisten = identities.listen((next) => {
+        if (next !== null && lostRoot(identity, next)) connection.drain('a root certificate was removed');
+      });
+  }
+
+  #resetWatch(peer: PeerIdentity): ResetWatch {
+    let watch = this.#resets.get(peer.spiffe);
+    if (watch === undefined) {
+      const { limits, loop } = this.#options;
+      watch = new ResetWatch(limits.resetSample * verifiedFactor, loop.now);
+      if (this.#resets.size >= 1000) this.#resets.clear();
+      this.#resets.set(peer.spiffe, watch);
+    }
+    return watch;
+  }
+}
+
+const boundAddress = (server: net.Server): string => {
+  const { address, family, port } = server.address() as net.AddressInfo;
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+};
+
+const refusalReason = (error: NodeJS.ErrnoException): string => {
+  const code = error.code ?? '';
+  if (code === 'ERR_SSL_HTTP_REQUEST' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'plaintext';
+  if (code.includes('CERT') || code.includes('SELF_SIGNED') || code.includes('ISSUER')) return 'certificate';
+  if (code.includes('ALPN') || code.includes('APPLICATION_PROTOCOL')) return 'alpn';
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT' || code === 'ECONNRESET') return 'unfinished';
+  return 'other';
+};

@@ -1,0 +1,198 @@
+import type { Abort, Connection, Stream, StreamListener } from '../../wire/index.ts';
+import { ErrorCode } from '../../wire/index.ts';
+import type { BodySink } from '../core/body.ts';
+import type { Attempt } from '../core/call.ts';
+import type { Waiter } from '../core/life.ts';
+import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { Code, ok, type Status } from '../core/status.ts';
+import { decodeMessage } from './grpc-message.ts';
+import { codeOfHttp, statusOfAbort } from './status-mapping.ts';
+import { isOurs } from './words.ts';
+
+/** What a peer stream needs to know of its link. */
+export interface Peer {
+  readonly connection: Connection;
+  /** For messages: `10.0.0.7:15002`. */
+  readonly where: string;
+  /** The peer is a verified sidecar: what it says of `reached` is believed, and passed on. */
+  readonly trusted: boolean;
+  /** An attempt has ended. */
+  done(): void;
+}
+
+/** A part of the reply that came before anybody was attached. */
+interface Early {
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * PeerStream is one attempt on one stream: it takes the request's bytes, and is the reply as soon as that begins.
+ */
+export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
+  head: Fields | null = null;
+  over: Status | null = null;
+  readonly status: Promise<Status>;
+  /** Resolves when the reply begins. */
+  readonly begun: Promise<Reply>;
+  readonly #attempt: Attempt;
+  readonly #peer: Peer;
+  readonly #stream: Stream;
+  #sink: ReplySink | null = null;
+  #early: Early[] | null = null;
+  #trailers: Fields = [];
+  #settle: (status: Status) => void = nothing;
+  #begin: ((reply: Reply) => void) | null = null;
+
+  constructor(attempt: Attempt, peer: Peer, fields: readonly string[]) {
+    this.#attempt = attempt;
+    this.#peer = peer;
+    this.status = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    this.#stream = peer.connection.open(fields, attempt.call.arrival.never, false, this);
+    attempt.call.life.wait(this);
+    if (this.over === null) attempt.call.body.attach(this);
+  }
+
+  get doing(): string {
+    return `at ${this.#peer.where}`;
+  }
+
+  // The request's bytes.
+
+  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
+    this.#stream.write(chunk, start, end, owned);
+  }
+
+  /** Both the caller's half-close and nothing else: the reply ends by `finish`. */
+  end(): void {
+    this.#stream.end();
+  }
+
+  sent(bytes: number): void {
+    this.#attempt.call.body.taken(this, bytes);
+  }
+
+  // The reply, as the peer sends it.
+
+  headers(fields: string[], _never: string[] | null, last: boolean): void {
+    if (this.head === null && fields[0] === ':status') {
+      if (fields[1] !== '200') return this.#notGrpc(fields[1]!);
+      if (last) return this.#finish(this.#statusOf(fields), this.#passed(fields, 2));
+      this.head = fields.slice(2);
+      this.#handOver();
+    } else this.#finish(this.#statusOf(fields), this.#passed(fields, 0));
+  }
+
+  data(chunk: Buffer, start: number, end: number, last: boolean): void {
+    if (this.#sink !== null) this.#sink.relay(chunk, start, end);
+    else if (this.#early === null) this.#early = [{ chunk, start, end }];
+    else this.#early.push({ chunk, start, end });
+    if (last)
+      this.#finish(
+        { code: Code.UNKNOWN, message: 'the peer ended without a status', from: 'peer', reached: true },
+        [],
+      );
+  }
+
+  aborted(abort: Abort): void {
+    this.#finish(statusOfAbort(abort, this.#peer.where), []);
+  }
+
+  // The reply, as the stack sees it.
+
+  attach(sink: ReplySink): void {
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null) for (const { chunk, start, end } of early) sink.relay(chunk, start, end);
+    if (this.over !== null) sink.finish(this.over, this.#trailers);
+    else this.#sink = sink;
+  }
+
+  taken(bytes: number): void {
+    this.#stream.credit(bytes);
+  }
+
+  discard(): void {
+    this.#sink = null;
+    this.#early = null;
+    if (this.over !== null) return;
+    this.#stream.reset(ErrorCode.CANCEL);
+    this.#finish(
+      { code: Code.CANCELLED, message: 'nobody reads the reply', from: 'mesh', reached: true },
+      [],
+    );
+  }
+
+  /** The call was cancelled from above. */
+  cancelled(status: Status): void {
+    if (this.over !== null) return;
+    this.#stream.reset(ErrorCode.CANCEL);
+    this.#finish(status, []);
+  }
+
+  #notGrpc(status: string): void {
+    const code = codeOfHttp(status);
+    this.#stream.reset(ErrorCode.CANCEL);
+    const message = `${this.#peer.where} answered with HTTP status ${status}, not gRPC`;
+    this.#finish({ code, message, from: 'wire', reached: true }, []);
+  }
+
+  #statusOf(fields: readonly string[]): Status {
+    let code = '';
+    let message = '';
+    let reached = true;
+    for (let i = 0; i < fields.length; i += 2) {
+      const name = fields[i]!;
+      if (name === 'grpc-status') code = fields[i + 1]!;
+      else if (name === 'grpc-message') message = fields[i + 1]!;
+      else if (name === 'x-outrigger-reached' && this.#peer.trusted) reached = fields[i + 1] !== 'false';
+    }
+    if (code === '0' && message === '') return ok;
+    const number = /^[0-9]{1,5}$/.test(code) ? Number(code) : Code.UNKNOWN;
+    if (code === '') message = 'the peer ended without a status';
+    return { code: number, message: decodeMessage(message), from: 'peer', reached };
+  }
+
+  /** The peer's trailers from `start`, as they came, but for what only a verified sidecar may say. */
+  #passed(fields: string[], start: number): Fields {
+    let clean = start === 0;
+    if (!this.#peer.trusted || start > 0)
+      for (let i = start; i < fields.length && clean; i += 2) clean = !isOurs(fields[i]!);
+    if (clean) return fields;
+    const passed: string[] = [];
+    for (let i = start; i < fields.length; i += 2)
+      if (this.#peer.trusted || !isOurs(fields[i]!)) passed.push(fields[i]!, fields[i + 1]!);
+    return passed;
+  }
+
+  #handOver(): void {
+    const begin = this.#begin;
+    this.#begin = null;
+    begin?.(this);
+  }
+
+  #finish(status: Status, trailers: Fields): void {
+    if (this.over !== null) return;
+    this.over = status;
+    this.#trailers = trailers;
+    const { call } = this.#attempt;
+    call.life.leave(this);
+    call.body.detach(this);
+    // An answer before the request's end: the peer needs no more of it (RFC 9113 section 8.1).
+    if (!this.#stream.localEnded) this.#stream.reset(ErrorCode.NO_ERROR);
+    this.#settle(status);
+    const sink = this.#sink;
+    this.#sink = null;
+    sink?.finish(status, trailers);
+    this.#handOver();
+    this.#peer.done();
+  }
+}
+
+const nothing = (): void => {};

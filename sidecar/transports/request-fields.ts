@@ -1,0 +1,54 @@
+import type { Attempt } from '../core/call.ts';
+
+/** How an attempt's request differs between the way to a peer and the way to our own app. */
+export interface Direction {
+  readonly scheme: 'http' | 'https';
+  /** `service`: the name of the service called, as peers expect; `caller`: what the caller said, for the app. */
+  readonly authority: 'service' | 'caller';
+}
+
+/** Ref: gRFC A6. What a retrying caller says itself passes, until we retry too. */
+const previousAttempts = 'grpc-previous-rpc-attempts';
+
+/** Longest timeout that eight digits of microseconds can say. */
+const longestMicroseconds = 99_999_999;
+
+/** grpc-timeout of what is left, never more than that. Ref: gRPC over HTTP/2, "Timeout". */
+export const encodeTimeout = (leftMs: number): string => {
+  const microseconds = Math.max(1, Math.floor(leftMs * 1000));
+  if (microseconds <= longestMicroseconds) return `${microseconds}u`;
+  const milliseconds = Math.floor(leftMs);
+  return milliseconds <= longestMicroseconds ? `${milliseconds}m` : `${Math.floor(milliseconds / 1000)}S`;
+};
+
+/** The fields of one attempt, pseudo-fields first. `now` in monotonic milliseconds. */
+export const requestFields = (attempt: Attempt, direction: Direction, now: number): string[] => {
+  const { call } = attempt;
+  const { arrival } = call;
+  const toApp = direction.authority === 'caller';
+  const fields = [
+    ':method',
+    'POST',
+    ':scheme',
+    direction.scheme,
+    ':path',
+    call.method,
+    ':authority',
+    toApp ? arrival.authority || attempt.endpoint.address.service : attempt.endpoint.address.service,
+    'te',
+    'trailers',
+  ];
+  const { metadata } = arrival;
+  const again = attempt.previous > 0;
+  for (let i = 0; i < metadata.length; i += 2)
+    if (!again || metadata[i] !== previousAttempts) fields.push(metadata[i]!, metadata[i + 1]!);
+  fields.push('x-request-id', call.id, 'traceparent', call.traceparent);
+  if (call.tracestate !== '') fields.push('tracestate', call.tracestate);
+  if (call.baggage !== '') fields.push('baggage', call.baggage);
+  if (call.deadlineAt !== Number.POSITIVE_INFINITY)
+    fields.push('grpc-timeout', encodeTimeout(call.deadlineAt - now));
+  if (again) fields.push(previousAttempts, String(attempt.previous));
+  if (arrival.words.priority !== '') fields.push('x-outrigger-priority', arrival.words.priority);
+  if (toApp && arrival.caller !== '') fields.push('x-outrigger-caller', arrival.caller);
+  return fields;
+};

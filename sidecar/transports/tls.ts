@@ -1,0 +1,81 @@
+import { constants, X509Certificate } from 'node:crypto';
+import type { PeerCertificate, SecureContext, SecureContextOptions, TLSSocket } from 'node:tls';
+import { createSecureContext } from 'node:tls';
+import type { Identity } from '../core/identity.ts';
+import { certificateSpiffe } from '../core/spiffe.ts';
+
+/** AEAD with ephemeral ECDH, for peers that speak TLS 1.2 (Envoy's default); 1.3 has nothing else. */
+const ciphers =
+  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:' +
+  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:' +
+  'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
+
+/** What both ends of mutual TLS ask for. Resumption is off: a resumed session outlives its certificate and its root. */
+export const mutual = {
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers,
+  requestCert: true,
+  rejectUnauthorized: true,
+  ALPNProtocols: ['h2'],
+  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+} as const;
+
+/** An identity as Node's TLS takes it. */
+export const contextOptions = (identity: Identity): SecureContextOptions => ({
+  cert: identity.certificate,
+  key: identity.key,
+  ca: [...identity.roots],
+  ciphers,
+  minVersion: mutual.minVersion,
+  maxVersion: mutual.maxVersion,
+  secureOptions: mutual.secureOptions,
+});
+
+/** Contexts makes one secure context per identity: building one costs more than a handshake should. */
+export class Contexts {
+  #identity: Identity | null = null;
+  #context: SecureContext | null = null;
+
+  of(identity: Identity): SecureContext {
+    if (this.#context !== null && this.#identity === identity) return this.#context;
+    this.#context = createSecureContext(contextOptions(identity));
+    this.#identity = identity;
+    return this.#context;
+  }
+}
+
+/** Who a verified peer is, read once per connection. */
+export interface PeerIdentity {
+  /** The service that its certificate names. */
+  readonly service: string;
+  readonly spiffe: string;
+  /** Wall-clock milliseconds: no connection outlives it. */
+  readonly validTo: number;
+}
+
+/** Reads a verified peer's certificate, or says why it is none of ours. */
+export const readPeer = (socket: TLSSocket): PeerIdentity | { readonly why: string } => {
+  const certificate: PeerCertificate = socket.getPeerCertificate();
+  if (certificate.raw === undefined) return { why: 'it showed no certificate' };
+  const found = certificateSpiffe(certificate.subjectaltname);
+  if ('why' in found) return found;
+  const { id } = found;
+  return { service: id.service, spiffe: id.uri, validTo: Date.parse(certificate.valid_to) };
+};
+
+/** How long a connection may live: until its peer's or our own certificate ends, whichever is first. Milliseconds. */
+export const certificateLifeMs = (peer: PeerIdentity, own: Identity, wall: number): number =>
+  Math.max(
+    1,
+    Math.min(peer.validTo, own.validTo) - wall - safetyMs(Math.min(peer.validTo, own.validTo) - wall),
+  );
+
+/** Draining must be over when the certificate ends: a tenth of what is left, at most a minute. */
+const safetyMs = (leftMs: number): number => Math.min(leftMs / 10, 60_000);
+
+/** Whether `next` still trusts every root of `before`; if not, connections under the lost root must go. */
+export const lostRoot = (before: Identity, next: Identity): boolean => {
+  const prints = new Set(next.roots.map((root) => new X509Certificate(root).fingerprint256));
+  return before.roots.some((root) => !prints.has(new X509Certificate(root).fingerprint256));
+};
