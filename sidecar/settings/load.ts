@@ -12,6 +12,8 @@ import type { Settings } from './settings.ts';
 export interface Origin {
   readonly file?: string;
   readonly overlay?: Readonly<Record<string, unknown>>;
+  /** Listeners that nothing names take free ports instead of the usual ones, so that sidecars share a host. */
+  readonly freePorts?: boolean;
 }
 
 /** Settings that hold, and what is risky about them. */
@@ -23,11 +25,14 @@ export interface Loaded {
 /** Bytes of the longest settings file: far above any honest one, so that a wrong path cannot fill the memory. */
 const longestFile = 1024 * 1024;
 
+/** What a file need not say where free ports are wanted. Peers are not here: whether they listen hangs on the app. */
+const freeListeners = { listen: { app: '127.0.0.1:0', admin: '127.0.0.1:0' } };
+
 /** Reads, checks and resolves settings; throws `SettingsError` with all that is wrong. */
 export const loadSettings = (origin: Origin): Loaded => {
   const { file } = origin;
-  if (file === undefined) return readSettings('', 'command line', process.cwd(), origin.overlay);
-  return readSettings(readText(file), file, dirname(resolvePath(file)), origin.overlay);
+  if (file === undefined) return readSettings('', 'command line', process.cwd(), origin);
+  return readSettings(readText(file), file, dirname(resolvePath(file)), origin);
 };
 
 /** The same for a text that is already here; `name` is used in messages, `directory` for relative paths. */
@@ -35,7 +40,7 @@ export const readSettings = (
   text: string,
   name: string,
   directory: string,
-  overlay: Readonly<Record<string, unknown>> = {},
+  { overlay = {}, freePorts = false }: Omit<Origin, 'file'> = {},
 ): Loaded => {
   const page = readPage(text);
   if (page.faults.length > 0)
@@ -45,11 +50,11 @@ export const readSettings = (
         message: `not valid YAML: ${message}`,
       })),
     );
-  const content = lay(overlay, page.content ?? {});
+  const content = lay(overlay, lay(page.content ?? {}, freePorts ? freeListeners : {}));
   const ask = { page, name, overlay, content };
   const parsed = schema.safeParse(content);
   if (!parsed.success) throw inOrder(parsed.error.issues.flatMap((issue) => describe(issue, ask)));
-  const settings = resolve(parsed.data, directory);
+  const settings = resolve(parsed.data, directory, freePorts);
   const { errors, warnings } = contradictions(parsed.data, settings);
   const place = (complaint: Complaint): Problem => ({
     at: locate(complaint.path, ask),
@@ -74,7 +79,7 @@ const readText = (file: string): string => {
 
 const lay = (over: unknown, under: unknown): unknown => {
   if (!isMapping(over)) return over === undefined ? under : over;
-  if (!isMapping(under)) return Object.keys(over).length === 0 ? under : over;
+  if (!isMapping(under)) return Object.keys(over).length === 0 && under !== undefined ? under : over;
   const merged: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over)) merged[key] = lay(value, under[key]);
   return merged;

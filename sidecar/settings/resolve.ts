@@ -16,7 +16,7 @@ import type {
  * Fills in the defaults that hang on other keys and makes paths absolute. What keys say of each other is checked
  * in `contradictions`; here every contradiction still has a meaning, so that all of them are told at once.
  */
-export const resolve = (file: File, directory: string): Settings => {
+export const resolve = (file: File, directory: string, freePorts: boolean): Settings => {
   const absolute = (path: string): string => (isAbsolute(path) ? path : resolvePath(directory, path));
   const place = (it: Place): Place => ('path' in it ? { path: absolute(it.path) } : it);
   const discovery = discoveryOf(file, absolute, place);
@@ -24,7 +24,7 @@ export const resolve = (file: File, directory: string): Settings => {
   const service = serviceOf(file, absolute);
   return freeze({
     service,
-    listen: listenOf(file, service, identity, place),
+    listen: listenOf(file, service, identity, place, freePorts ? 0 : 15002),
     discovery,
     identity,
     allowPlaintextPeers: file['allow-plaintext-peers'],
@@ -57,13 +57,14 @@ const listenOf = (
   service: ServiceSettings | null,
   identity: IdentitySettings,
   place: (it: Place) => Place,
+  peersPort: number,
 ): ListenSettings => {
   const { app, peers, admin, control } = file.listen;
   // Without a certificate nothing tells a peer from a stranger, so that only this machine is let in.
   const host = identity.from === 'none' ? '127.0.0.1' : '0.0.0.0';
   return {
     app: place(app),
-    peers: service === null || service.app === null ? null : (peers ?? { host, port: 15002 }),
+    peers: service === null || service.app === null ? null : (peers ?? { host, port: peersPort }),
     admin,
     control: typeof control === 'string' ? control : (place(control) as { path: string }),
   };

@@ -8,11 +8,11 @@ import { SettingsError } from '../../../sidecar/settings/problem.ts';
 import type { Settings } from '../../../sidecar/settings/settings.ts';
 
 const settings = (text: string, overlay = {}): Settings =>
-  readSettings(text, 'mesh.yaml', '/etc/mesh', overlay).settings;
+  readSettings(text, 'mesh.yaml', '/etc/mesh', { overlay }).settings;
 
 const complaints = (text: string, overlay = {}): string[] => {
   try {
-    readSettings(text, 'mesh.yaml', '/etc/mesh', overlay);
+    readSettings(text, 'mesh.yaml', '/etc/mesh', { overlay });
     return [];
   } catch (error) {
     if (error instanceof SettingsError) return error.message.split('\n');
@@ -269,6 +269,23 @@ describe('the command line over the file', () => {
 
   it('is named where it is wrong', () => {
     expect(complaints('', { service: { name: 'Web' } })[0]).toMatch(/^command line: service\.name must be/);
+  });
+});
+
+describe('free ports', () => {
+  it('take the place of the usual ones, and leave what the file names', () => {
+    const text = 'service: { name: orders, port: 50051 }\nlisten: { admin: 127.0.0.1:7 }';
+    expect(readSettings(text, 'mesh.yaml', '/', { freePorts: true }).settings.listen).toEqual({
+      app: { host: '127.0.0.1', port: 0 },
+      peers: { host: '0.0.0.0', port: 0 },
+      admin: { host: '127.0.0.1', port: 7 },
+      control: 'default',
+    });
+  });
+
+  it('open no peers port for a pure caller', () => {
+    const { settings } = readSettings('service: { name: web }', 'mesh.yaml', '/', { freePorts: true });
+    expect(settings.listen.peers).toBeNull();
   });
 });
 

@@ -1,0 +1,47 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { codeOf } from './ending.ts';
+import { Exit } from './exit.ts';
+
+/** The app beside a sidecar, as a child of this process. */
+export interface App {
+  /** Resolves with the exit code; 126 and 127 where it could not be started. */
+  readonly ended: Promise<number>;
+  /** Why it could not be started, with the fix; null when it was. Settles with `ended`. */
+  readonly failure: () => string | null;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** Starts the app with the streams of this process, so that it can be used as if there were no sidecar. */
+export const startApp = (command: readonly string[], env: NodeJS.ProcessEnv): App => {
+  let failure: string | null = null;
+  let child: ChildProcess;
+  const ended = new Promise<number>((resolve) => {
+    child = spawn(command[0]!, command.slice(1), { stdio: 'inherit', env });
+    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? Exit.failure) : codeOf(signal)));
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      if (child.pid !== undefined) return;
+      const missing = error.code === 'ENOENT';
+      failure = missing
+        ? `command not found: ${command[0]}; write its path after --`
+        : `${command[0]} could not be started: ${error.message}`;
+      resolve(missing ? Exit.notFound : Exit.notExecutable);
+    });
+  });
+  // Without its sidecar the app would go on and answer nobody.
+  const orphan = (): void => void child.kill('SIGTERM');
+  process.once('exit', orphan);
+  ended.then(() => process.off('exit', orphan));
+  return { ended, failure: () => failure, signal: (signal) => void child.kill(signal) };
+};
+
+/** A port of 127.0.0.1 that is free now, for an app that is told its port. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });

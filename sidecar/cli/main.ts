@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { SettingsError } from '../settings/problem.ts';
+import { Exit, UsageError } from './exit.ts';
+import { type Outcome, program } from './program.ts';
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** The code of a command that ended by an error, which is said where nobody said it yet. */
+const codeOfError = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
+  if (error instanceof SettingsError) {
+    say(error.message);
+    return Exit.usage;
+  }
+  say(`outrigger: ${error instanceof Error ? error.message : String(error)}`);
+  return error instanceof UsageError ? Exit.usage : Exit.failure;
+};
+
+const outcome: Outcome = { code: Exit.ok };
+try {
+  await program(outcome).parseAsync();
+} catch (error) {
+  outcome.code = codeOfError(error);
+}
+// What a command leaves open (a connection to Consul that waits) must not keep the process.
+process.exit(outcome.code);
