@@ -2,7 +2,7 @@ import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { backoffMs } from './backoff.ts';
 import { serviceDefinitions } from './definitions.ts';
-import type { ConsulDoor } from './door.ts';
+import type { ConsulDoor, ServiceDefinition } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { pause } from './pause.ts';
 
@@ -83,8 +83,16 @@ export const register = (options: RegistrationOptions): Registration => {
   let note = '';
   let maintenance = '';
 
+  let enrolled = false;
   const enroll = async (): Promise<void> => {
-    for (const definition of definitions) await door.register(definition, signal);
+    const missing: ServiceDefinition[] = [];
+    // Registering what is there would make its checks critical for a moment, and peers would see us leave.
+    if (enrolled)
+      for (const definition of definitions)
+        if ((await door.own(String(definition['ID']), signal)) === null) missing.push(definition);
+    for (const definition of missing.length > 0 ? missing : definitions)
+      await door.register(definition, signal);
+    enrolled = true;
     // An earlier run of this id may have been killed on its way out, in maintenance.
     await door.maintenance(proxyId, maintenance !== '', maintenance, signal);
   };

@@ -25,6 +25,8 @@ export interface WatchOptions<T> {
   readonly polls: Polls;
   readonly kit: Kit;
   readonly signal: AbortSignal;
+  /** The bound on questions; a test takes it away to see that it is needed. */
+  readonly bucket?: Pick<Bucket, 'take' | 'judge'>;
 }
 
 /** Longest pause after failures, milliseconds: an agent that is back is found within it. */
@@ -58,7 +60,7 @@ export const watch = <T>(options: WatchOptions<T>): Promise<void> => new Watch(o
 
 class Watch<T> {
   readonly #options: WatchOptions<T>;
-  readonly #bucket: Bucket;
+  readonly #bucket: Pick<Bucket, 'take' | 'judge'>;
   #held: { readonly value: T } | null = null;
   #index: bigint | undefined;
   #failures = 0;
@@ -70,7 +72,7 @@ class Watch<T> {
 
   constructor(options: WatchOptions<T>) {
     this.#options = options;
-    this.#bucket = new Bucket(options.kit.clock);
+    this.#bucket = options.bucket ?? new Bucket(options.kit.clock);
   }
 
   async run(): Promise<void> {
