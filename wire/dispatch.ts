@@ -286,11 +286,12 @@ export class Dispatch implements FrameSink {
     const code = applySettings(peer, buffer, start, end, connection.role);
     if (code !== ErrorCode.NO_ERROR) return this.#fail(code, 'SETTINGS with a value that cannot be');
     connection.output.encoder.resize(peer.headerTableSize);
+    // The ACK goes first: DATA that these settings let through belongs behind it.
+    connection.output.frame(FrameType.SETTINGS, Flag.ACK, 0, buffer.subarray(0, 0));
     if (peer.initialWindow !== windowBefore)
       for (const stream of [...connection.streams.values()])
         if (!stream.open(peer.initialWindow - windowBefore))
           return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'SETTINGS overflow a window');
-    connection.output.frame(FrameType.SETTINGS, Flag.ACK, 0, buffer.subarray(0, 0));
     this.#settingsSeen = true;
     connection.settled();
     return (connection.state as string) !== 'closed';
