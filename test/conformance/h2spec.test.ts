@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { hasH2spec, runH2spec } from '../support/h2spec.ts';
+import { answerData, leaveNothing, startWire } from '../support/wire-server.ts';
+
+leaveNothing();
+
+const known = readFileSync(new URL('./known.txt', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => /^[0-9a-z]/.test(line))
+  .map((line) => /^(\S+)\s+(.*)$/.exec(line)!.slice(1) as [string, string]);
+
+/**
+ * Every section of h2spec, strict, against `port`. What fails must be what `known.txt` lists, no more and no less;
+ * what is skipped must be what `maySkip` names: a case is skipped when the server has no DATA to answer with.
+ */
+const conforms = async (port: number, maySkip: readonly string[]): Promise<void> => {
+  const cases = await runH2spec(port);
+  expect(cases.length).toBe(146);
+  const ended = (outcome: string) => cases.filter((each) => each.outcome === outcome).map((each) => each.id);
+  expect(ended('failed')).toEqual(known.map(([id]) => id));
+  expect(ended('skipped')).toEqual([...maySkip]);
+};
+
+const absent = !hasH2spec();
+if (absent) console.log('h2spec is not on PATH: the conformance run is skipped');
+
+describe('HTTP/2 conformance', () => {
+  test('at most eight cases are excused, each with its sentence of RFC 9113', () => {
+    expect(known.length).toBeLessThanOrEqual(8);
+    for (const [, sentence] of known) expect(sentence).toMatch(/^Section [0-9.]+: ".{30,}"/);
+  });
+
+  test.skipIf(absent)(
+    'a server that answers with DATA passes all of h2spec, strict',
+    async () => {
+      const server = await startWire({ followsMessages: false, answer: answerData('hello') });
+      await conforms(server.port, []);
+      expect(server.breaches.filter((breach) => breach === 'output')).toEqual([]);
+      await server.close();
+    },
+    150_000,
+  );
+});
