@@ -28,7 +28,11 @@ export const limitList = {
   },
   pings: { unit: 'count', default: 100, about: 'PING frames of one connection in a second' },
   'settings-frames': { unit: 'count', default: 50, about: 'SETTINGS frames of one connection in a second' },
-  priorities: { unit: 'count', default: 500, about: 'PRIORITY and unknown frames in a second, beside 10 a stream' },
+  priorities: {
+    unit: 'count',
+    default: 500,
+    about: 'PRIORITY and unknown frames in a second, beside 10 a stream',
+  },
   'window-updates': {
     unit: 'count',
     default: 2000,
@@ -42,8 +46,16 @@ export const limitList = {
   },
   output: { unit: 'bytes', default: '1MiB', about: 'Bytes that wait for a peer that does not read' },
   held: { unit: 'bytes', default: '128MiB', about: 'Bytes that wait for windows, in the whole process' },
-  'recording-call': { unit: 'bytes', default: '64KiB', about: 'Recording of one request, for another attempt' },
-  'recording-process': { unit: 'bytes', default: '16MiB', about: 'Recordings of all requests in the process' },
+  'recording-call': {
+    unit: 'bytes',
+    default: '64KiB',
+    about: 'Recording of one request, for another attempt',
+  },
+  'recording-process': {
+    unit: 'bytes',
+    default: '16MiB',
+    about: 'Recordings of all requests in the process',
+  },
   connect: { unit: 'time', default: '2s', about: 'Time to connect to a peer, TLS included' },
   'connection-age': { unit: 'time', default: '1h', about: 'Age at which a connection is replaced, +-10 %' },
   connections: { unit: 'count', default: 4, about: 'Connections to one endpoint; one is the norm' },

@@ -27,6 +27,8 @@ export interface DialOptions {
   readonly connectMs: number;
   /** Age at which a connection is replaced, in milliseconds, with a tenth of jitter; 0: never. */
   readonly maxAgeMs: number;
+  /** How long calls may finish on a connection that drains, in milliseconds. */
+  readonly drainMs: number;
   /** Pings between outriggers; null: none, as towards our own app. */
   readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
 }
@@ -167,7 +169,7 @@ class PeerLink implements Link, Peer, Timer {
   #connected(socket: net.Socket, lifeMs: number): void {
     if (this.state !== 'connecting') return;
     socket.removeAllListeners('close');
-    const { loop, limits, keepalive, maxAgeMs, kit } = this.#options;
+    const { loop, limits, keepalive, maxAgeMs, drainMs, kit } = this.#options;
     const ageMs = maxAgeMs === 0 ? 0 : maxAgeMs * (0.9 + 0.2 * kit.random());
     const mostMs = lifeMs === 0 ? ageMs : ageMs === 0 ? lifeMs : Math.min(ageMs, lifeMs);
     this.connection = new Connection(socket, {
@@ -176,6 +178,7 @@ class PeerLink implements Link, Peer, Timer {
       limits,
       ...(keepalive && { keepalive }),
       maxAgeMs: mostMs,
+      drainMs,
       listener: {
         ready: () => this.#ready(),
         stream: () => {

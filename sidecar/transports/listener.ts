@@ -4,7 +4,7 @@ import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
-import { Contexts, certificateLifeMs, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
+import { certificateLifeMs, contextOptions, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
 
 /** Where and for whom a listener listens. */
 export interface ListenerOptions extends IntakeOptions {

@@ -1,0 +1,3 @@
+export { readSabotage, type Sabotage } from './sabotage.ts';
+export type { Settings } from './settings/settings.ts';
+export { type Sidecar, type StartOptions, startSidecar } from './start.ts';

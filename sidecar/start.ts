@@ -1,0 +1,231 @@
+import { Loop } from '../wire/index.ts';
+import { type Registration, register } from './consul/registration.ts';
+import { type Admin, startAdmin } from './control/admin.ts';
+import { type Control, startControl } from './control/control.ts';
+import { controlPath } from './control/socket.ts';
+import type { SidecarView } from './control/view.ts';
+import type { Kit } from './core/kit.ts';
+import { type Log, silent } from './core/log.ts';
+import type { Timer } from './core/wheel.ts';
+import type { Ground } from './ground.ts';
+import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
+import { realKit } from './real-kit.ts';
+import type { Sabotage } from './sabotage.ts';
+import type { Settings } from './settings/settings.ts';
+import { watchProcess } from './telemetry/process.ts';
+import { contentType, writeMetrics } from './telemetry/prometheus.ts';
+import { openWayIn, type WayIn } from './way-in.ts';
+import { openWayOut, type WayOut } from './way-out.ts';
+
+/** What a sidecar is started with, beside its settings. */
+export interface StartOptions {
+  readonly log?: Log;
+  /** Absent when the settings came from elsewhere than a file. */
+  readonly file?: SettingsFile;
+  /** Defences to take away; for the demo and the chaos runs. */
+  readonly sabotage?: ReadonlySet<Sabotage>;
+}
+
+/** A sidecar that runs in this process. */
+export interface Sidecar extends SidecarView {
+  /** Resolves once calls can be carried: the certificate is there, and the registration if there is one to make. */
+  readonly ready: Promise<void>;
+  /** Ends everything now; `drain` first is kinder. Safe to call again. */
+  close(): Promise<void>;
+}
+
+/** Starts a sidecar; rejects when a listener cannot be opened or certificate files cannot be used. */
+export const startSidecar = async (settings: Settings, options: StartOptions = {}): Promise<Sidecar> => {
+  const kit = realKit(options.log ?? silent);
+  const stop = new AbortController();
+  const sabotage = options.sabotage ?? new Set();
+  if (sabotage.size > 0) kit.log.warn({ sabotage: [...sabotage] }, 'defences are taken away on purpose');
+  const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });
+  const origins = await openOrigins(settings, kit, stop.signal, options.file, sabotage);
+  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
+  try {
+    await sidecar.open();
+  } catch (thrown) {
+    await sidecar.close();
+    throw thrown;
+  }
+  return sidecar;
+};
+
+/** How often readiness is looked at while it is awaited, in milliseconds. */
+const readyEveryMs = 20;
+
+class RunningSidecar implements Sidecar, Timer {
+  readonly service: string;
+  readonly ports: { app: string; peers: string | null; admin: string } = { app: '', peers: null, admin: '' };
+  readonly ready: Promise<void>;
+  slot = -1;
+  dueAt = 0;
+  before: Timer | null = null;
+  after: Timer | null = null;
+  readonly #ground: Ground;
+  readonly #settings: Settings;
+  readonly #kit: Kit;
+  readonly #origins: Origins;
+  readonly #stop: AbortController;
+  readonly #unwatch: () => void;
+  #out: WayOut | null = null;
+  #in: WayIn | null = null;
+  #admin: Admin | null = null;
+  #control: Control | null = null;
+  #registration: Registration | null = null;
+  #draining: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+  #becomeReady: () => void = () => {};
+
+  constructor(ground: Ground, stop: AbortController) {
+    this.#ground = ground;
+    this.#settings = ground.settings;
+    this.#kit = ground.kit;
+    this.#origins = ground.origins;
+    this.#stop = stop;
+    this.service = ground.settings.service?.name ?? '';
+    this.#unwatch = watchProcess(ground.kit.meter);
+    this.ready = new Promise((resolve) => {
+      this.#becomeReady = resolve;
+    });
+  }
+
+  /** Opens everything, in the order in which it is needed. */
+  async open(): Promise<void> {
+    const { listen, service, limits } = this.#settings;
+    this.#out = await openWayOut(this.#ground);
+    this.ports.app = this.#out.listeners[0]!.address;
+    if (listen.peers !== null && service !== null && service.app !== null) {
+      const app = { name: service.name, place: service.app };
+      this.#in = await openWayIn(this.#ground, listen.peers, app);
+      this.ports.peers = this.#in.listener.address;
+    }
+    const { host, port } = listen.admin;
+    this.#admin = await startAdmin({ host, port, log: this.#kit.log, limits, view: this });
+    this.ports.admin = this.#admin.host.includes(':')
+      ? `[${this.#admin.host}]:${this.#admin.port}`
+      : `${this.#admin.host}:${this.#admin.port}`;
+    if (listen.control !== 'none') {
+      const path =
+        listen.control === 'default' ? controlPath(this.service, this.#admin.port) : listen.control.path;
+      this.#control = await startControl({ path, log: this.#kit.log, limits, view: this });
+    }
+    this.#registration = this.#register();
+    this.expire();
+  }
+
+  notReady(): readonly string[] {
+    if (this.#draining !== null) return ['the sidecar is stopping'];
+    const { identity } = this.#origins;
+    const reasons: string[] = [];
+    if (identity.kind !== 'none' && identity.identity.value === null)
+      reasons.push(`there is no certificate yet: ${identity.trouble() ?? 'its source has not answered'}`);
+    if (this.#registration?.registered.value === false)
+      reasons.push('the service is not registered in Consul yet');
+    return reasons;
+  }
+
+  snapshot(): ReturnType<SidecarView['snapshot']> {
+    return this.#origins.assembly.snapshot.value;
+  }
+
+  identity(): ReturnType<SidecarView['identity']> {
+    const identity = this.#origins.identity.identity.value;
+    if (identity === null) return null;
+    const { spiffe, validFrom, validTo } = identity;
+    return { spiffe, validFrom, validTo };
+  }
+
+  endpoints(): ReturnType<SidecarView['endpoints']> {
+    return this.#out!.pool.list().map((endpoint) => ({
+      service: endpoint.service,
+      address: endpoint.address.id,
+      gate: endpoint.gate,
+      available: endpoint.available,
+      load: endpoint.load,
+      connections: endpoint.links.length,
+    }));
+  }
+
+  stacks(): ReturnType<SidecarView['stacks']> {
+    return { outbound: this.#out!.stack.names, inbound: this.#in?.stack.names ?? [] };
+  }
+
+  metrics(): ReturnType<SidecarView['metrics']> {
+    return { contentType, text: writeMetrics(this.#kit.meter.read()) };
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Looks whether the sidecar is ready by now. */
+  expire(): void {
+    if (this.#closing !== null) return;
+    if (this.notReady().length > 0) {
+      this.#kit.wheel.arm(this, readyEveryMs);
+      return;
+    }
+    this.#kit.log.info({ ...this.ports }, 'ready');
+    this.#becomeReady();
+  }
+
+  #register(): Registration | null {
+    const { discovery, service, advertise } = this.#settings;
+    const { door } = this.#origins;
+    if (discovery.from !== 'consul' || service?.app == null || this.ports.peers === null) return null;
+    const at = this.ports.peers.lastIndexOf(':');
+    const host = this.ports.peers.slice(0, at).replace(/^\[|\]$/g, '');
+    const isEverywhere = host === '0.0.0.0' || host === '::';
+    return register({
+      door: door!,
+      kit: this.#kit,
+      signal: this.#stop.signal,
+      service: {
+        name: service.name,
+        address: 'path' in service.app ? null : service.app,
+        check: 'path' in service.app ? 'none' : service.check,
+      },
+      proxy: {
+        port: advertise?.port ?? Number(this.ports.peers.slice(at + 1)),
+        advertise: advertise?.host ?? (isEverywhere ? null : host),
+      },
+    });
+  }
+
+  /** Peers look elsewhere first, then no new calls are taken, then those in flight finish. Calls out go on. */
+  async #drain(): Promise<void> {
+    this.#kit.log.info({}, 'draining');
+    await this.#registration?.maintenance('the sidecar is stopping');
+    await this.#in?.listener.drain();
+    await this.#registration?.deregister();
+    this.#registration = null;
+  }
+
+  async #close(): Promise<void> {
+    this.#draining ??= Promise.resolve();
+    this.#kit.wheel.disarm(this);
+    const reason = 'the sidecar stops';
+    await Promise.all([
+      ...(this.#out?.listeners ?? []).map((listener) => listener.close()),
+      this.#in?.listener.close(),
+      this.#admin?.close(),
+      this.#control?.close(),
+      this.#registration?.deregister(),
+    ]);
+    this.#out?.pool.close(reason);
+    this.#in?.pool.close(reason);
+    this.#stop.abort();
+    this.#origins.assembly.close();
+    this.#origins.identity.close();
+    this.#unwatch();
+    this.#kit.wheel.close();
+  }
+}

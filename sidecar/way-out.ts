@@ -1,0 +1,88 @@
+import type { Attempt, Call } from './core/call.ts';
+import type { Stack } from './core/stack.ts';
+import { Pool } from './endpoints/pool.ts';
+import { healthProbe } from './endpoints/probe.ts';
+import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
+import { endpointLimits, wireLimits } from './limits.ts';
+import { outbound } from './stack.ts';
+import { dialler } from './transports/dial.ts';
+import { type Listener, listen } from './transports/listener.ts';
+import { RecordingBudget } from './transports/recording.ts';
+
+/** The way of calls from our app to their peers. */
+export interface WayOut {
+  readonly pool: Pool;
+  readonly stack: Stack<Call, Attempt>;
+  /** The app's listener first, then one for each upstream. */
+  readonly listeners: readonly Listener[];
+}
+
+/** Opens the app's ports, with the outbound stack behind them. */
+export const openWayOut = async (ground: Ground): Promise<WayOut> => {
+  const { settings, origins, kit } = ground;
+  const { snapshot, discovery } = origins.assembly;
+  const pool = peersPool(ground);
+  pool.follow(snapshot.value);
+  snapshot.listen((newer) => pool.follow(newer));
+  const noRetry = { furtherTries: 0, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
+  const stack = outbound(
+    kit,
+    { snapshots: snapshot, discovery, endpoints: pool.endpoints },
+    {
+      deadline: deadlinesOf(ground),
+      balance: { choose: settings.balance === 'two-choices' ? 'least-loaded' : 'round-robin' },
+      ...(ground.sabotage.has('retry') && { retry: noRetry }),
+    },
+  );
+  const service = stack.to((attempt) => attempt.endpoint.send(attempt));
+  const { limits, drain } = settings;
+  const common = {
+    kit,
+    loop: ground.loop,
+    limits: wireLimits(limits, limits['streams-app']),
+    name: 'app',
+    speaker: speakerOf(ground),
+    snapshots: snapshot,
+    service,
+    identities: null,
+    recordings: {
+      budget: new RecordingBudget(limits['recording-process']),
+      limitBytes: limits['recording-call'],
+    },
+    keepalive: null,
+    maxAgeMs: 0,
+    drainMs: drain.calls,
+  } as const;
+  const listeners: Listener[] = [];
+  try {
+    listeners.push(await listen({ ...common, at: settings.listen.app, upstream: '' }));
+    for (const [upstream, at] of Object.entries(settings.upstreams))
+      listeners.push(await listen({ ...common, at, upstream }));
+  } catch (thrown) {
+    await Promise.all(listeners.map((listener) => listener.close()));
+    pool.close('a port could not be opened');
+    throw thrown;
+  }
+  return { pool, stack, listeners };
+};
+
+const peersPool = (ground: Ground): Pool => {
+  const { settings, kit, origins, loop } = ground;
+  const { limits } = settings;
+  const dial = dialler({
+    kit,
+    loop,
+    limits: wireLimits(limits, limits['streams-peers']),
+    identities: origins.identities,
+    direction: { scheme: origins.identities === null ? 'http' : 'https', authority: 'service' },
+    connectMs: limits.connect,
+    maxAgeMs: limits['connection-age'],
+    drainMs: settings.drain.calls,
+    keepalive: keepaliveOf(ground),
+  });
+  const endpoint = endpointLimits(limits);
+  const gate = ground.sabotage.has('eject')
+    ? { ...endpoint.gate, consecutiveFailures: Number.POSITIVE_INFINITY }
+    : endpoint.gate;
+  return new Pool(kit, dial, healthProbe(kit), { ...endpoint, gate });
+};
