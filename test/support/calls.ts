@@ -108,7 +108,7 @@ export class HeldReply implements Reply, Waiter {
   over: Status | null = null;
   readonly status: Promise<Status>;
   discarded = false;
-  taken_ = 0;
+  credit = 0;
   ends = 0;
   #settle!: (status: Status) => void;
   #sink: ReplySink | null = null;
@@ -132,7 +132,7 @@ export class HeldReply implements Reply, Waiter {
   }
 
   taken(bytes: number): void {
-    this.taken_ += bytes;
+    this.credit += bytes;
   }
 
   discard(): void {

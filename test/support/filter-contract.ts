@@ -69,20 +69,21 @@ export const keepsTheFilterContract = <In extends object, Out extends object>(
       expect(reached).toBe(true);
     });
 
-    it.skipIf(repeats)('calls next at most once, even when the answer could be better', async () => {
-      const kit = stillKit();
-      let calls = 0;
-      const unavailable: Status = { code: Code.UNAVAILABLE, message: '', from: 'wire', reached: false };
-      await run<In>(
-        (each) =>
-          make(kit)(each, () => {
-            calls++;
-            return answer(unavailable);
-          }),
-        call(kit),
-      );
-      expect(calls).toBe(1);
-    });
+    if (!repeats)
+      it('calls next at most once, even when the answer could be better', async () => {
+        const kit = stillKit();
+        let calls = 0;
+        const unavailable: Status = { code: Code.UNAVAILABLE, message: '', from: 'wire', reached: false };
+        await run<In>(
+          (each) =>
+            make(kit)(each, () => {
+              calls++;
+              return answer(unavailable);
+            }),
+          call(kit),
+        );
+        expect(calls).toBe(1);
+      });
 
     it('does not write to the call that it was given', async () => {
       const kit = stillKit();

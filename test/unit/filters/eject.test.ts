@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { broken, Code, ended, ok, refused, type Status } from '../../../sidecar/core/status.ts';
+import { eject } from '../../../sidecar/filters/eject.ts';
+import { answer, FakeEndpoint, HeldReply, newAttempt, run } from '../../support/calls.ts';
+import { keepsTheFilterContract } from '../../support/filter-contract.ts';
+import { stillKit } from '../../support/kit.ts';
+
+keepsTheFilterContract('eject', {
+  make: eject,
+  call: ({ clock }) => newAttempt(clock, new FakeEndpoint()),
+  refused: {},
+});
+
+const peer = (code: Code): Status => ({ code, message: '', from: 'peer', reached: true });
+const gone: Status = { code: Code.CANCELLED, message: 'gone', from: 'wire', reached: true };
+
+/** The verdict on an endpoint where a call ended so, `grantedMs` after which its deadline lies. */
+const verdictOn = async (status: Status, { grantedMs = Number.POSITIVE_INFINITY, held = false } = {}) => {
+  const kit = stillKit();
+  const endpoint = new FakeEndpoint();
+  const attempt = newAttempt(kit.clock, endpoint);
+  const { life } = attempt.call;
+  const timed = { ...attempt, call: attempt.call.until(kit.clock.now() + grantedMs) };
+  const running = run(
+    (each) => eject(kit)(each, () => (held ? Promise.resolve(new HeldReply(life)) : answer(status))),
+    timed,
+  );
+  if (held) life.cancel(status);
+  await running;
+  return endpoint.verdicts;
+};
+
+describe('eject', () => {
+  it.each<[string, Status, string]>([
+    ['an answer', ok, 'success'],
+    ["an app's own error", peer(Code.NOT_FOUND), 'success'],
+    ["an app's INTERNAL", peer(Code.INTERNAL), 'success'],
+    ["an app's own CANCELLED", peer(Code.CANCELLED), 'success'],
+    ["an app's UNAVAILABLE", peer(Code.UNAVAILABLE), 'failure'],
+    ["an app's DEADLINE_EXCEEDED", peer(Code.DEADLINE_EXCEEDED), 'failure'],
+    ['a lost connection', broken('lost', true), 'failure'],
+    ['a refused stream', broken('REFUSED_STREAM', false), 'failure'],
+    ['a protocol error', { ...broken('bad frame', true), code: Code.INTERNAL }, 'failure'],
+    ['a dead app behind a living sidecar', refused(Code.UNAVAILABLE, 'app not listening'), 'failure'],
+    ['a denial', refused(Code.PERMISSION_DENIED, 'no'), 'neutral'],
+    ['a full queue of our own', refused(Code.RESOURCE_EXHAUSTED, 'full'), 'neutral'],
+  ])('learns from %s', async (_, status, verdict) => {
+    expect(await verdictOn(status)).toEqual([verdict]);
+  });
+
+  it('learns nothing from a caller that went away', async () => {
+    expect(await verdictOn(gone, { held: true })).toEqual(['neutral']);
+  });
+
+  it('learns from a deadline only when it left time enough', async () => {
+    const late = ended(Code.DEADLINE_EXCEEDED, 'late');
+    expect(await verdictOn(late, { grantedMs: 10, held: true })).toEqual(['failure']);
+    expect(await verdictOn(late, { grantedMs: 9, held: true })).toEqual(['neutral']);
+  });
+
+  it('learns nothing from a silent stream that had no deadline', async () => {
+    expect(await verdictOn(ended(Code.DEADLINE_EXCEEDED, 'idle'), { held: true })).toEqual(['neutral']);
+  });
+
+  it('waits for the end of a reply that has begun', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    const attempt = newAttempt(kit.clock, endpoint);
+    const held = new HeldReply(attempt.call.life);
+    await eject(kit)(attempt, () => Promise.resolve(held));
+    expect(endpoint.verdicts).toEqual([]);
+    held.end(peer(Code.UNAVAILABLE));
+    expect(endpoint.verdicts).toEqual(['failure']);
+  });
+
+  it('lets a stream on trial pass with its first answer', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    endpoint.gate = 'probing';
+    const attempt = newAttempt(kit.clock, endpoint);
+    const held = new HeldReply(attempt.call.life);
+    await eject(kit)(attempt, () => Promise.resolve(held));
+    expect(endpoint.verdicts).toEqual(['success']);
+    endpoint.epoch++; // the gate opened
+    held.end(peer(Code.UNAVAILABLE));
+    expect(endpoint.verdicts).toEqual(['success', 'stale failure']);
+  });
+
+  it('judges by the epoch in which the attempt began', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    await run(
+      (each) =>
+        eject(kit)(each, () => {
+          endpoint.epoch++;
+          return answer(broken('lost', true));
+        }),
+      newAttempt(kit.clock, endpoint),
+    );
+    expect(endpoint.verdicts).toEqual(['stale failure']);
+  });
+
+  it('gives a trial back when something below is broken', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    await run(
+      (each) => eject(kit)(each, () => Promise.reject(new Error('a bug'))),
+      newAttempt(kit.clock, endpoint),
+    );
+    expect(endpoint.verdicts).toEqual(['neutral']);
+  });
+});

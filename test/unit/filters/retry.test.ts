@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import type { RoutedCall } from '../../../sidecar/core/call.ts';
+import type { Reply } from '../../../sidecar/core/reply.ts';
+import { broken, Code, ended, ok, refused, type Status } from '../../../sidecar/core/status.ts';
+import { balance } from '../../../sidecar/filters/balance.ts';
+import { retry } from '../../../sidecar/filters/retry.ts';
+import {
+  answer,
+  FakeEndpoint,
+  HeldReply,
+  notingBody,
+  routedCall,
+  run,
+  service,
+  settled,
+} from '../../support/calls.ts';
+import { keepsTheFilterContract } from '../../support/filter-contract.ts';
+import { stillKit } from '../../support/kit.ts';
+
+const inventory = service('inventory', '10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1');
+
+keepsTheFilterContract('retry', {
+  make: (kit) => retry(kit, () => [new FakeEndpoint()]),
+  call: ({ clock }) => routedCall(clock, inventory),
+  refused: {},
+  repeats: true,
+});
+
+const unreached = broken('connection refused', false);
+
+/** Retry above balance over these endpoints. `answers[n]` is what attempt n meets; the last one repeats. */
+const setUp = (
+  endpoints: FakeEndpoint[],
+  answers: Status[],
+  parts: Parameters<typeof routedCall>[2] = {},
+) => {
+  const kit = stillKit();
+  const met: string[] = [];
+  const previous: number[] = [];
+  const body = notingBody();
+  const balanced = balance(kit, () => endpoints);
+  const filter = retry(kit, () => endpoints);
+  const routed = routedCall(kit.clock, inventory, { body, ...parts });
+  const serve = (each: RoutedCall): Promise<Reply> =>
+    filter(each, (again) =>
+      balanced(again, (attempt) => {
+        met.push(attempt.endpoint.address.id);
+        previous.push(attempt.previous);
+        return answer(answers[Math.min(met.length, answers.length) - 1]);
+      }),
+    );
+  return { kit, met, previous, body, routed, status: run(serve, routed) };
+};
+
+const three = () => ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1'].map((id) => new FakeEndpoint(id));
+
+describe('retry', () => {
+  it('meets another endpoint each time, without a wait, and numbers the attempts', async () => {
+    const { status, met, previous, kit } = setUp(three(), [unreached, unreached, ok]);
+    expect(await status).toBe(ok);
+    expect(new Set(met).size).toBe(3);
+    expect(previous).toEqual([0, 1, 2]);
+    expect(kit.meter.count('outrigger_retries_total', 'inventory').value).toBe(2);
+  });
+
+  it('gives up after two further tries', async () => {
+    const { status, met } = setUp(three(), [unreached]);
+    expect(await status).toBe(unreached);
+    expect(met).toHaveLength(3);
+  });
+
+  it.each<[string, Status]>([
+    ['was reached', broken('connection lost', true)],
+    ['was refused by a rule', refused(Code.PERMISSION_DENIED, 'no')],
+    ['is full', refused(Code.RESOURCE_EXHAUSTED, 'full')],
+    ['ran out of time', ended(Code.DEADLINE_EXCEEDED, 'late')],
+    ['went well', ok],
+    ['was answered UNAVAILABLE by the app itself', { ...unreached, from: 'peer', reached: true }],
+  ])('does not repeat what %s', async (_, status) => {
+    const result = setUp(three(), [status]);
+    expect(await result.status).toBe(status);
+    expect(result.met).toHaveLength(1);
+    expect(result.body.commits).toBe(1);
+  });
+
+  it('does not repeat a call whose bytes are no longer all recorded', async () => {
+    const { status, met } = setUp(three(), [unreached, ok], { body: notingBody(false) });
+    expect(await status).toBe(unreached);
+    expect(met).toHaveLength(1);
+  });
+
+  it('commits the body when the reply begins, not before', async () => {
+    const kit = stillKit();
+    const body = notingBody();
+    const routed = routedCall(kit.clock, inventory, { body });
+    let begin!: (reply: Reply) => void;
+    const pending = retry(kit, () => three())(routed, () => new Promise((resolve) => (begin = resolve)));
+    await settled();
+    expect(body.commits).toBe(0);
+    const held = new HeldReply(routed.call.life);
+    begin(held);
+    expect(await pending).toBe(held);
+    expect(body.commits).toBe(1);
+    held.end(ok);
+  });
+
+  it('waits a little before it meets the same endpoint again', async () => {
+    const { status, met, kit } = setUp([new FakeEndpoint()], [unreached, unreached, ok]);
+    await settled();
+    expect(met).toHaveLength(1);
+    kit.pass(30); // 25 ms
+    await settled();
+    expect(met).toHaveLength(2);
+    kit.pass(30);
+    await settled();
+    expect(met).toHaveLength(2); // 50 ms
+    kit.pass(25);
+    expect(await status).toBe(ok);
+    expect(met).toHaveLength(3);
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('does not wait past the deadline', async () => {
+    const kit = stillKit();
+    const endpoints = [new FakeEndpoint()];
+    const routed = routedCall(kit.clock, inventory);
+    const hasty = { ...routed, call: routed.call.until(kit.clock.now() + 20) };
+    let tries = 0;
+    const filter = retry(kit, () => endpoints);
+    const status = await run(
+      (each) =>
+        filter(each, ({ call }) => {
+          tries++;
+          call.life.at = endpoints[0]!;
+          return answer(unreached);
+        }),
+      hasty,
+    );
+    expect(status).toBe(unreached);
+    expect(tries).toBe(1);
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('settles a call that is cancelled while it waits, and tries no more', async () => {
+    const { status, met, kit, routed, body } = setUp([new FakeEndpoint()], [unreached]);
+    await settled();
+    expect(routed.call.life.doing).toBe("waiting to try service 'inventory' again");
+    const gone = { code: Code.CANCELLED, message: 'gone', from: 'wire', reached: true } as const;
+    routed.call.life.cancel(gone);
+    expect(await status).toBe(gone);
+    kit.pass(500);
+    await settled();
+    expect(met).toHaveLength(1);
+    expect(kit.wheel.size).toBe(0);
+    expect(body.commits).toBe(1);
+  });
+
+  it('control: without it the refused connection is what the caller sees', async () => {
+    const kit = stillKit();
+    const balanced = balance(kit, three);
+    const status = await run(
+      (each) => balanced(each, () => answer(unreached)),
+      routedCall(kit.clock, inventory),
+    );
+    expect(status).toBe(unreached);
+  });
+});
