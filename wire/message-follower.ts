@@ -22,6 +22,7 @@ export class MessageFollower {
         const taken = Math.min(this.#missing, end - at);
         this.#missing -= taken;
         at += taken;
+        if (this.#missing === 0) this.begunAt = 0;
         continue;
       }
       if (this.#prefix === 0 && end - at >= prefixSize) {

@@ -33,6 +33,9 @@ export interface StreamListener {
 /** Octets that one blocked stream sends before the next has its turn. */
 const turnBytes = 16_384;
 
+/** Pieces below a quarter of this share a block while they wait. */
+const blockBytes = 4096;
+
 /** A window grows when it was used up faster than this. */
 const fastMs = 100;
 
@@ -70,7 +73,11 @@ export class Stream implements Holder {
   queued = 0;
 
   #queue: Buffer[] | null = null;
+  /** Where small pieces at the queue's end are put together, and how much of it is used. */
+  #block: Buffer | null = null;
+  #blockUsed = 0;
   #trailers: readonly string[] | null = null;
+  #trailersNever: readonly string[] | null = null;
   #endQueued = false;
   #released: boolean;
   #windowSize: number;
@@ -104,29 +111,26 @@ export class Stream implements Holder {
   }
 
   /** Sends trailers behind all DATA, and half-closes. */
-  trailers(fields: readonly string[]): void {
+  trailers(fields: readonly string[], never: readonly string[] | null = null): void {
     if (this.closed || this.localEnded) return;
     this.localEnded = true;
     if (this.#queue !== null) {
       this.#trailers = fields;
+      this.#trailersNever = never;
       return;
     }
-    this.connection.output.headers(this.id, fields, null, true);
+    this.connection.output.headers(this.id, fields, never, true);
     this.#closeIfOver();
   }
 
   /** Sends `chunk[start, end)`, or queues what the windows do not let through. `owned`: the octets never change. */
   write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
-    if (this.closed || this.localEnded) return;
-    if (this.#queue === null) {
-      const bytes = this.connection.passes(this, end - start);
-      if (bytes > 0) {
-        this.#send(chunk, start, start + bytes);
-        start += bytes;
-      }
-      if (start === end) return;
-    }
-    this.#enqueue(chunk, start, end, owned);
+    if (this.closed || this.localEnded || start >= end) return;
+    const bytes = this.#queue === null ? this.connection.passes(this, end - start) : 0;
+    if (bytes > 0) this.#send(chunk, start, start + bytes);
+    // The rest is queued before the listener hears: what it writes then must stand behind.
+    if (start + bytes < end) this.#enqueue(chunk, start + bytes, end, owned);
+    if (bytes > 0 && !this.closed) this.listener.sent(bytes);
   }
 
   /** Half-closes behind what was written. */
@@ -161,6 +165,9 @@ export class Stream implements Holder {
     }
     this.#creditedAt = connection.readAt;
     this.#unacked = 0;
+    // While the window was shut the peer could not go on: its message's time begins anew.
+    if (this.receiveWindow <= 0 && this.follower !== null && this.follower.begunAt !== 0)
+      this.follower.begunAt = connection.loop.now();
     this.receiveWindow += increment;
     connection.output.words(FrameType.WINDOW_UPDATE, 0, this.id, increment);
   }
@@ -187,7 +194,7 @@ export class Stream implements Holder {
     const queue = this.#queue;
     if (queue === null) return false;
     let turn = turnBytes;
-    while (turn > 0 && queue.length > 0) {
+    while (turn > 0 && queue.length > 0 && this.#queue === queue) {
       const piece = queue[0]!;
       const bytes = this.connection.passes(this, Math.min(piece.length, turn));
       if (bytes === 0) return turn < turnBytes;
@@ -197,9 +204,10 @@ export class Stream implements Holder {
       if (bytes === piece.length) queue.shift();
       else queue[0] = piece.subarray(bytes);
       this.#send(piece, 0, bytes);
+      this.listener.sent(bytes);
       if (this.closed) return true;
     }
-    if (queue.length === 0) this.#drained();
+    if (queue.length === 0 && this.#queue === queue) this.#drained();
     return true;
   }
 
@@ -221,6 +229,7 @@ export class Stream implements Holder {
     this.connection.loop.held -= this.queued;
     this.queued = 0;
     this.#queue = null;
+    this.#block = null;
     this.#trailers = null;
     this.connection.forget(this);
     if (this.#released) this.connection.freePlace();
@@ -252,28 +261,45 @@ export class Stream implements Holder {
     this.connection.sendWindow -= bytes;
     this.connection.floods.dataSent++;
     this.connection.output.data(this.id, chunk, start, end);
-    this.listener.sent(bytes);
   }
 
   #enqueue(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
     const bytes = end - start;
-    // A slice holds its whole chunk in memory: keep it only where it is most of it.
     const whole = Buffer.from(chunk.buffer, chunk.byteOffset + start, bytes);
-    const piece = owned || bytes * 2 >= chunk.buffer.byteLength ? whole : Buffer.from(whole);
-    if (this.#queue === null) this.#queue = [piece];
-    else this.#queue.push(piece);
+    this.#queue ??= [];
+    if (!this.#join(whole))
+      // A slice holds its whole chunk in memory: keep it only where it is most of it.
+      this.#queue.push(owned || bytes * 2 >= chunk.buffer.byteLength ? whole : Buffer.from(whole));
     this.queued += bytes;
     this.connection.loop.held += bytes;
     this.connection.block(this);
     if (this.connection.loop.held > this.connection.loop.heldLimit) this.connection.loop.relieve();
   }
 
+  /** Adds a small piece to the last one of the queue: of a peer's one-octet frames each would cost a hundred. */
+  #join(piece: Buffer): boolean {
+    const queue = this.#queue!;
+    const last = queue[queue.length - 1];
+    if (last === undefined || piece.length >= blockBytes / 4) return false;
+    let block = this.#block;
+    if (block === null || last.buffer !== block.buffer) {
+      if (last.length + piece.length > blockBytes) return false;
+      this.#block = block = Buffer.allocUnsafeSlow(blockBytes);
+      this.#blockUsed = last.copy(block, 0);
+    } else if (this.#blockUsed + piece.length > blockBytes) return false;
+    const start = this.#blockUsed - last.length;
+    this.#blockUsed += piece.copy(block, this.#blockUsed);
+    queue[queue.length - 1] = block.subarray(start, this.#blockUsed);
+    return true;
+  }
+
   #drained(): void {
     this.#queue = null;
+    this.#block = null;
     const trailers = this.#trailers;
     if (trailers !== null) {
       this.#trailers = null;
-      this.connection.output.headers(this.id, trailers, null, true);
+      this.connection.output.headers(this.id, trailers, this.#trailersNever, true);
       this.#closeIfOver();
     } else if (this.#endQueued) {
       this.connection.output.end(this.id);
