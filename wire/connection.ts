@@ -54,8 +54,12 @@ const octetsPerTurn = 256 * 1024;
 const stuckMs = 100;
 /** How long a peer has to close once it was told that the connection is over. */
 const lingerMs = 1000;
-/** How many reset streams are remembered, so that frames under way to them are known for what they are. */
-const remembered = 512;
+/**
+ * Reset streams are remembered, so that frames under way to them are known for what they are: twice as many as can be
+ * open at a time, within these.
+ */
+const leastRemembered = 256;
+const mostRemembered = 4096;
 const keepalivePing = 0x4f_5554_5201;
 const drainPing = 0x4f_5554_5202;
 
@@ -118,17 +122,10 @@ export class Connection implements Driven {
     this.resets = options.resets ?? new ResetWatch(limits.resetSample, loop.now);
     this.#dispatch = new Dispatch(this);
     this.#reader = new FrameReader(this.#dispatch, defaultFrameSize);
-    this.#open = () => this.sendWindow > 0 && !this.output.congested;
+    this.#open = () => this.sendWindow > 0 && !this.output.congested && this.output.room > 0;
     this.#prefaceBytes = role === 'server' ? 0 : preface.length;
     if (role === 'client') this.output.raw(preface);
-    this.output.frame(
-      FrameType.SETTINGS,
-      0,
-      0,
-      encodeSettings(role, limits, options.keepalive !== undefined),
-    );
-    if (limits.connectionWindow > defaultWindow)
-      this.output.words(FrameType.WINDOW_UPDATE, 0, 0, limits.connectionWindow - defaultWindow);
+    if (options.http1Answer === undefined) this.#greet();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#drained());
@@ -203,6 +200,7 @@ export class Connection implements Driven {
     this.#flushedStream = this.#next - 2;
     this.output.flush();
     if (this.output.waiting > this.limits.outputBytes) this.#destroy('the peer does not read', 'output');
+    else if (this.#blocked.waits && this.#open()) this.#blocked.pump(this.#open);
   }
 
   /** How many of `bytes` the windows and the socket let through now. */
@@ -212,12 +210,12 @@ export class Connection implements Driven {
       return 0;
     }
     if (this.output.congested || stream.sendWindow <= 0) return 0;
-    return Math.min(bytes, stream.sendWindow, this.sendWindow);
+    return Math.max(0, Math.min(bytes, stream.sendWindow, this.sendWindow, this.output.room));
   }
 
   /** Whether a stream's receive window of `size` may double. */
   mayGrow(size: number): boolean {
-    return size < this.limits.largestStreamWindow && this.loop.held * 2 < this.loop.heldLimit;
+    return size * 2 <= this.limits.largestStreamWindow && this.loop.held * 2 < this.loop.heldLimit;
   }
 
   /** Puts a stream among those that wait for a window. */
@@ -265,7 +263,8 @@ export class Connection implements Driven {
 
   rememberReset(id: number): void {
     this.#resetIds.add(id);
-    if (this.#resetIds.size <= remembered) return;
+    const most = this.role === 'server' ? this.limits.concurrentStreams : this.peer.concurrentStreams;
+    if (this.#resetIds.size <= 2 * Math.max(leastRemembered, Math.min(most, mostRemembered))) return;
     for (const oldest of this.#resetIds) {
       this.#resetIds.delete(oldest);
       return;
@@ -312,6 +311,8 @@ export class Connection implements Driven {
       return this.#destroy('no HTTP/2 preface in time', 'preface-timeout');
     if (this.#dispatch.headersOverdue(now))
       return this.#destroy('a header block without end', 'headers-timeout');
+    if (this.#reader.waited(now) >= (this.#reader.inData ? limits.messageMs : limits.headersMs))
+      return this.#destroy('a frame without end', 'headers-timeout');
     this.#dispatch.expireMessages(now);
     if (this.state === 'draining') this.#tickDraining(now);
     else {
@@ -328,7 +329,7 @@ export class Connection implements Driven {
     this.readAt = this.loop.now();
     this.#readInTurn += chunk.length;
     if (this.#readInTurn > octetsPerTurn && !this.socket.isPaused()) this.#yield();
-    if (this.#prefaceBytes === preface.length) this.#reader.push(chunk, 0);
+    if (this.#prefaceBytes === preface.length) this.#reader.push(chunk, 0, this.readAt);
     else this.#readPreface(chunk);
   }
 
@@ -339,7 +340,7 @@ export class Connection implements Driven {
     this.#prefaceBytes = have + taken;
     if (this.#prefaceBytes < preface.length) return;
     if (this.#options.http1Answer !== undefined) this.#greet();
-    this.#reader.push(chunk, taken);
+    this.#reader.push(chunk, taken, this.readAt);
   }
 
   #notHttp2(chunk: Buffer): void {
@@ -428,6 +429,7 @@ export class Connection implements Driven {
   }
 
   #end(reason: string, code: number = ErrorCode.NO_ERROR): void {
+    this.#flushedStream = this.#next - 2; // what was written is sent with the GOAWAY
     this.#over(code, reason);
     this.output.flush();
     this.socket.end();
@@ -439,6 +441,7 @@ export class Connection implements Driven {
     if (breach !== undefined && this.state !== 'closed') this.listener.breach(breach);
     this.#over(ErrorCode.NO_ERROR, reason);
     this.socket.destroy();
+    this.loop.leave(this); // a socket that was dead when it came never says 'close'
   }
 
   #gone(reason: string): void {

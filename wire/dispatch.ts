@@ -76,7 +76,8 @@ export class Dispatch implements FrameSink {
     const { messageMs } = this.#connection.limits;
     for (const stream of this.#connection.streams.values()) {
       const begunAt = stream.follower?.begunAt ?? 0;
-      if (begunAt !== 0 && now - begunAt >= messageMs)
+      // With its window shut the peer cannot go on: that is our reader's doing.
+      if (begunAt !== 0 && now - begunAt >= messageMs && stream.receiveWindow > 0)
         this.#streamError(stream, ErrorCode.CANCEL, 'a message was not completed in time', 'message-timeout');
     }
   }
@@ -109,7 +110,8 @@ export class Dispatch implements FrameSink {
     if (connection.role === 'client' && !stream.headersReceived)
       return this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, 'DATA before the response began');
     const last = (flags & Flag.END_STREAM) !== 0;
-    if (size === 0 && !last && !connection.floods.emptyData()) return this.#flood('empty-data', 'empty DATA');
+    if (start === end && !last && !connection.floods.emptyData())
+      return this.#flood('empty-data', 'empty DATA');
     stream.receiveWindow -= size;
     if (stream.receiveWindow < 0)
       return this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than the stream window');
@@ -182,7 +184,7 @@ export class Dispatch implements FrameSink {
     if (connection.role === 'server' && (id & 1) === 1 && id > connection.lastStream)
       return this.#request(id, last);
     if (connection.isIdle(id)) return this.#fail(ErrorCode.PROTOCOL_ERROR, `HEADERS on idle stream ${id}`);
-    if (connection.wasReset(id)) return true;
+    if (id > connection.lastTaken || connection.wasReset(id)) return true;
     return this.#fail(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${id}`);
   }
 
@@ -231,6 +233,7 @@ export class Dispatch implements FrameSink {
       );
     if (head) {
       if (this.#rules.status < 200) {
+        if (!last && !connection.floods.priority()) return this.#flood('priorities', 'interim responses');
         if (!last) return true; // an interim response (RFC 9113 section 8.1); the final one follows
         return this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, 'an interim response with END_STREAM');
       }
@@ -285,6 +288,8 @@ export class Dispatch implements FrameSink {
     const windowBefore = peer.initialWindow;
     const code = applySettings(peer, buffer, start, end, connection.role);
     if (code !== ErrorCode.NO_ERROR) return this.#fail(code, 'SETTINGS with a value that cannot be');
+    if (peer.smallestTableSize <= peer.headerTableSize)
+      connection.output.encoder.resize(peer.smallestTableSize);
     connection.output.encoder.resize(peer.headerTableSize);
     // The ACK goes first: DATA that these settings let through belongs behind it.
     connection.output.frame(FrameType.SETTINGS, Flag.ACK, 0, buffer.subarray(0, 0));
@@ -315,6 +320,7 @@ export class Dispatch implements FrameSink {
   #goaway(id: number, buffer: Buffer, start: number, end: number): boolean {
     if (id !== 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'GOAWAY on a stream');
     if (end - start < 8) return this.#fail(ErrorCode.FRAME_SIZE_ERROR, 'GOAWAY of wrong size');
+    if (!this.#connection.floods.priority()) return this.#flood('priorities', 'GOAWAY frames');
     const last = buffer.readUInt32BE(start) & 0x7fff_ffff;
     const text = buffer
       .toString('latin1', start + 8, Math.min(end, start + 136))

@@ -1,4 +1,4 @@
-import { frameHeaderSize } from './frames.ts';
+import { FrameType, frameHeaderSize } from './frames.ts';
 
 /** Who takes frames, whole. */
 export interface FrameSink {
@@ -20,6 +20,7 @@ export class FrameReader {
   /** The beginning of a frame whose end has not come: its header, then header and payload. */
   #rest: Buffer = none;
   #have = 0;
+  #begunAt = 0;
   readonly #headerRest: Buffer = Buffer.alloc(frameHeaderSize);
 
   constructor(sink: FrameSink, largestFrame: number) {
@@ -27,13 +28,18 @@ export class FrameReader {
     this.#largest = largestFrame;
   }
 
-  /** True while the beginning of a frame waits for its end. */
-  get partial(): boolean {
-    return this.#have > 0;
+  /** Milliseconds that the beginning of a frame has waited for its end; 0: none waits. */
+  waited(now: number): number {
+    return this.#have > 0 ? now - this.#begunAt : 0;
   }
 
-  /** Reads all whole frames of `chunk[at, ...)`. */
-  push(chunk: Buffer, at: number): void {
+  /** The frame that waits is DATA. */
+  get inData(): boolean {
+    return this.#have >= frameHeaderSize && this.#headerRest[3] === FrameType.DATA;
+  }
+
+  /** Reads all whole frames of `chunk[at, ...)`, which came at `now`. */
+  push(chunk: Buffer, at: number, now: number): void {
     if (this.#have > 0) {
       at = this.#complete(chunk, at);
       if (at < 0) return;
@@ -48,7 +54,9 @@ export class FrameReader {
       if (!this.#sink.frame(chunk[at + 3]!, chunk[at + 4]!, streamOf(chunk, at), chunk, start, end)) return;
       at = end;
     }
-    if (at < length) this.#keep(chunk, at);
+    if (at >= length) return;
+    this.#begunAt = now;
+    this.#keep(chunk, at);
   }
 
   /** Finishes the frame begun in an earlier chunk; answers where the next begins, or -1 to stop. */

@@ -15,6 +15,8 @@ export interface Holder {
 }
 
 const tickMs = 250;
+/** A tick later than this follows a pause of the whole process. */
+const lateMs = 1000;
 const slabBytes = 64 * 1024;
 /** A slab with less room than this is given to the garbage collector instead of the next writer. */
 const slabLeft = 8 * 1024;
@@ -37,6 +39,8 @@ export class Loop {
   readonly #slabs: Buffer[] = [];
   #interval: NodeJS.Timeout | null = null;
   readonly #turn: () => void;
+  #tickedAt = 0;
+  #skipped = false;
 
   constructor(options: { now?: () => number; heldLimit?: number } = {}) {
     this.now = options.now ?? (() => performance.now());
@@ -51,7 +55,8 @@ export class Loop {
 
   join(driven: Driven): void {
     this.#driven.add(driven);
-    this.#interval ??= setInterval(() => this.tick(), tickMs).unref();
+    this.#tickedAt = this.now();
+    this.#interval ??= setInterval(() => this.#tickUnlessLate(), tickMs).unref();
   }
 
   leave(driven: Driven): void {
@@ -73,6 +78,17 @@ export class Loop {
   tick(): void {
     const now = this.now();
     for (const driven of this.#driven) driven.tick(now);
+  }
+
+  /**
+   * A process that stood still finds its timers due before it has read what its peers sent in the meantime: the first
+   * tick after a pause is left out, so that nobody is ended for our own absence.
+   */
+  #tickUnlessLate(): void {
+    const late = this.now() - this.#tickedAt > lateMs && !this.#skipped;
+    this.#skipped = late;
+    this.#tickedAt = this.now();
+    if (!late) this.tick();
   }
 
   /** Lends memory of at least `size` octets to write into. */

@@ -44,6 +44,11 @@ export class Output {
     return this.#at + this.#pieceBytes + this.#socket.writableLength;
   }
 
+  /** Octets of DATA that this turn still takes. */
+  get room(): number {
+    return this.#congestion - this.#at - this.#pieceBytes;
+  }
+
   /** Writes octets as they are: the preface, an answer in HTTP/1.1. */
   raw(octets: Buffer): void {
     this.#reserve(octets.length);

@@ -4,6 +4,8 @@ import type { Limits } from './limits.ts';
 /** What the peer's SETTINGS say, with RFC 9113's defaults. */
 export interface PeerSettings {
   headerTableSize: number;
+  /** The smallest that the newest SETTINGS frame named on the way to it. Ref: RFC 7541 section 4.2. */
+  smallestTableSize: number;
   concurrentStreams: number;
   initialWindow: number;
   frameSize: number;
@@ -16,6 +18,7 @@ export interface PeerSettings {
 /** Before any SETTINGS. Ref: RFC 9113 section 6.5.2. */
 export const initialPeerSettings = (): PeerSettings => ({
   headerTableSize: 4096,
+  smallestTableSize: 4096,
   concurrentStreams: Number.POSITIVE_INFINITY,
   initialWindow: defaultWindow,
   frameSize: 16_384,
@@ -47,11 +50,13 @@ export const applySettings = (
   end: number,
   role: 'client' | 'server',
 ): number => {
+  into.smallestTableSize = Number.POSITIVE_INFINITY;
   for (let at = start; at < end; at += 6) {
     const value = buffer.readUInt32BE(at + 2);
     switch (buffer.readUInt16BE(at)) {
       case Setting.HEADER_TABLE_SIZE:
         into.headerTableSize = value;
+        into.smallestTableSize = Math.min(into.smallestTableSize, value);
         break;
       case Setting.ENABLE_PUSH:
         // A server must not say 1; whoever says anything but 0 and 1 is wrong.

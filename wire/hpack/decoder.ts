@@ -21,6 +21,9 @@ const ringSize = tableBytes / entryOverhead;
 const nameOctets = new Uint8Array(256);
 for (let octet = 0x21; octet < 0x7f; octet++) nameOctets[octet] = octet >= 0x41 && octet <= 0x5a ? 0 : 1;
 
+const nothing: Buffer = Buffer.alloc(0);
+const scratchBytes = 4096;
+
 /** How much of a header list is wanted. */
 export interface HeaderBounds {
   /** Octets of names and values plus 32 per field. */
@@ -51,13 +54,13 @@ export class Decoder {
   #capacity = tableBytes;
   #listBytes = 0;
 
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = nothing;
   #at = 0;
   #end = 0;
   #broken = false;
   #badString = false;
   /** Where Huffman strings are written out; grown when needed. */
-  #scratch: Buffer = Buffer.allocUnsafe(4096);
+  #scratch: Buffer = Buffer.allocUnsafe(scratchBytes);
 
   constructor(bounds: HeaderBounds) {
     this.#bounds = bounds;
@@ -78,7 +81,7 @@ export class Decoder {
     while (this.#at < end && !this.#broken) {
       const octet = buffer[this.#at]!;
       if ((octet & 0xe0) === 0x20) {
-        if (!resizable) return false;
+        if (!resizable) this.#broken = true;
         this.#resize(this.#integer(0x1f));
         continue;
       }
@@ -86,7 +89,8 @@ export class Decoder {
       if (octet & 0x80) this.#indexed();
       else this.#literal(octet);
     }
-    this.#buffer = buffer.subarray(0, 0);
+    this.#buffer = nothing; // a chunk of the socket must not live on here
+    if (this.#scratch.length > scratchBytes) this.#scratch = Buffer.allocUnsafe(scratchBytes);
     return !this.#broken;
   }
 
