@@ -1,25 +1,49 @@
 import { constants, X509Certificate } from 'node:crypto';
-import type { PeerCertificate, SecureContext, SecureContextOptions, TLSSocket } from 'node:tls';
+import type {
+  PeerCertificate,
+  SecureContext,
+  SecureContextOptions,
+  SecureVersion,
+  TLSSocket,
+} from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { Identity } from '../core/identity.ts';
 import { certificateSpiffe } from '../core/spiffe.ts';
 
 /** AEAD with ephemeral ECDH, for peers that speak TLS 1.2 (Envoy's default); 1.3 has nothing else. */
-const ciphers =
-  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:' +
-  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:' +
-  'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
+const ciphers: string = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
 
-/** What both ends of mutual TLS ask for. Resumption is off: a resumed session outlives its certificate and its root. */
-export const mutual = {
+/** What both ends of mutual TLS agree on. */
+interface Mutual {
+  readonly minVersion: SecureVersion;
+  readonly maxVersion: SecureVersion;
+  readonly ciphers: string;
+  readonly requestCert: boolean;
+  readonly rejectUnauthorized: boolean;
+  readonly ALPNProtocols: string[];
+  readonly secureOptions: number;
+}
+
+/** Resumption is off: a resumed session outlives its certificate and its root. */
+export const mutual: Mutual = {
   minVersion: 'TLSv1.2',
   maxVersion: 'TLSv1.3',
-  ciphers,
+  ciphers: ciphers,
   requestCert: true,
   rejectUnauthorized: true,
   ALPNProtocols: ['h2'],
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-} as const;
+};
 
 /** An identity as Node's TLS takes it. */
 export const contextOptions = (identity: Identity): SecureContextOptions => ({
