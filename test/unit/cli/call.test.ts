@@ -176,6 +176,9 @@ describe('a call as a service', () => {
   const sidecar =
     (address: string, ready: Promise<void>, steps: string[], settings: Settings[]) => async () =>
       ({
+        signals: new EventEmitter(),
+        say: () => {},
+        terminal: false,
         start: async (given: Settings) => {
           settings.push(given);
           return {
