@@ -1,0 +1,276 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { GateState } from '../../../sidecar/core/endpoint.ts';
+import { broken } from '../../../sidecar/core/status.ts';
+import { Gate, gateDefaults } from '../../../sidecar/endpoints/gate.ts';
+import type { Health } from '../../../sidecar/endpoints/probe.ts';
+import { settled } from '../../support/calls.ts';
+import { stillKit } from '../../support/kit.ts';
+
+const open: Gate[] = [];
+afterEach(() => {
+  vi.useRealTimers();
+  for (const gate of open.splice(0)) gate.close();
+});
+
+const lost = broken('10.0.0.1:1: connection lost', true);
+
+const setUp = () => {
+  const kit = stillKit();
+  const guarded = {
+    others: true,
+    reachable: true,
+    health: 'failing' as Health | Promise<Health>,
+    probes: [] as number[],
+    changes: [] as [GateState, string][],
+    mayShut: () => guarded.others,
+    probe: () => {
+      guarded.probes.push(kit.clock.now() - 1000);
+      return Promise.resolve(guarded.health);
+    },
+    changed: (state: GateState, why: string) => void guarded.changes.push([state, why]),
+  };
+  const gate = new Gate(kit, guarded, gateDefaults);
+  open.push(gate);
+  const fail = (times: number) => {
+    for (let at = 0; at < times; at++) gate.judge('failure', gate.epoch, lost);
+  };
+  /** Lets time go by, hearing promises on the way. */
+  const pass = async (ms: number) => {
+    for (let at = 0; at < ms; at += 100) {
+      kit.pass(100);
+      await settled();
+    }
+  };
+  return { kit, guarded, gate, fail, pass };
+};
+
+describe('a gate', () => {
+  it('shuts after five failures in a row, and says why', () => {
+    const { gate, fail, guarded } = setUp();
+    fail(4);
+    expect(gate.state).toBe('open');
+    fail(1);
+    expect(gate.state).toBe('shut');
+    expect(gate.passes).toBe(false);
+    expect(guarded.changes).toEqual([['shut', '5 failures in a row, the last: 10.0.0.1:1: connection lost']]);
+  });
+
+  it('counts from anew after a success, and learns nothing from neutral verdicts', () => {
+    const { gate, fail } = setUp();
+    fail(4);
+    gate.judge('success', gate.epoch);
+    fail(4);
+    gate.judge('neutral', gate.epoch);
+    expect(gate.state).toBe('open');
+    fail(1);
+    expect(gate.state).toBe('shut');
+  });
+
+  it('never shuts the last available endpoint, until there is another', () => {
+    const { gate, fail, guarded } = setUp();
+    guarded.others = false;
+    fail(50);
+    expect(gate.state).toBe('open');
+    guarded.others = true;
+    fail(1);
+    expect(gate.state).toBe('shut');
+  });
+
+  it('drops verdicts of an older epoch', () => {
+    const { gate, fail } = setUp();
+    const before = gate.epoch;
+    fail(5);
+    gate.judge('success', before); // began before the outage
+    expect(gate.state).toBe('shut');
+    gate.judge('failure', before);
+    expect(gate.state).toBe('shut');
+  });
+
+  it('opens for a success that began while it was shut', () => {
+    const { gate, fail, kit } = setUp();
+    fail(5);
+    gate.judge('success', gate.epoch);
+    expect(gate.state).toBe('open');
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('probes each second while the outage is young, then after a tenth of it, at most a minute', async () => {
+    const { fail, guarded, pass } = setUp();
+    fail(5);
+    await pass(10_000);
+    expect(guarded.probes).toEqual([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000]);
+    await pass(1_190_000);
+    const gaps = guarded.probes.slice(1).map((at, index) => at - guarded.probes[index]!);
+    expect(Math.round(Math.max(...gaps) / 100) * 100).toBe(60_000); // the test looks every 100 ms
+    expect(gaps.slice(9, 12)).toEqual([1000, 1100, 1210]);
+  });
+
+  it('opens when the app says that it serves', async () => {
+    const { gate, fail, guarded, pass, kit } = setUp();
+    fail(5);
+    await pass(2000);
+    guarded.health = 'serving';
+    await pass(1000);
+    expect(gate.state).toBe('open');
+    expect(guarded.changes.at(-1)).toEqual(['open', 'it answers again']);
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('stays shut while a probe fails; control: without the failing answer it opens', async () => {
+    for (const [health, state] of [
+      ['failing', 'shut'],
+      ['serving', 'open'],
+    ] as const) {
+      const { gate, fail, guarded, pass } = setUp();
+      fail(5);
+      guarded.health = health;
+      await pass(3000);
+      expect(gate.state).toBe(state);
+    }
+  });
+
+  it('asks one question at a time', async () => {
+    const { fail, guarded, pass } = setUp();
+    guarded.health = new Promise(() => {});
+    fail(5);
+    await pass(10_000);
+    expect(guarded.probes).toHaveLength(1);
+  });
+
+  it('puts exactly one call on trial when the app does not serve health', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    expect(gate.state).toBe('probing');
+    expect([gate.enter(), gate.enter(), gate.enter()]).toEqual([true, false, false]);
+    expect(gate.passes).toBe(false);
+    gate.judge('success', gate.epoch);
+    await settled();
+    expect(gate.state).toBe('open');
+    expect([gate.enter(), gate.enter()]).toEqual([true, true]);
+  });
+
+  it('shuts again when the trial fails, for twice as long', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    gate.enter();
+    gate.judge('failure', gate.epoch, lost);
+    await settled();
+    expect(gate.state).toBe('shut');
+    await pass(1900);
+    expect(gate.state).toBe('shut');
+    await pass(100);
+    expect(gate.state).toBe('probing');
+  });
+
+  it('gives the trial back when nothing was learnt from it', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    gate.enter();
+    gate.judge('neutral', gate.epoch);
+    await settled();
+    expect(gate.state).toBe('probing');
+    expect(gate.enter()).toBe(true);
+  });
+
+  it('hears the trial only from the call that took it', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    const before = gate.epoch;
+    gate.enter();
+    gate.judge('failure', before); // a call that went without the trial
+    gate.judge('success', before);
+    await settled();
+    expect(gate.state).toBe('probing');
+  });
+
+  it('does not wait for ever for a trial: silence fails it', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    gate.enter();
+    await pass(9900);
+    expect(gate.state).toBe('probing');
+    await pass(200);
+    expect(gate.state).toBe('shut');
+  });
+
+  it('does not believe a probe twice that spoke for an app which fails', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'serving';
+    fail(5);
+    await pass(1000);
+    expect(gate.state).toBe('open');
+    fail(5); // at once
+    await pass(2000);
+    expect(gate.state).toBe('probing');
+  });
+
+  it('believes it again after the endpoint has kept its word for a while', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'serving';
+    fail(5);
+    await pass(1000);
+    await pass(11_000);
+    fail(5);
+    await pass(1000);
+    expect(gate.state).toBe('open');
+  });
+
+  it('sends no probe to what cannot be reached, and one at once when it can', async () => {
+    const { gate, fail, guarded, pass, kit } = setUp();
+    guarded.reachable = false;
+    guarded.health = 'serving';
+    fail(5);
+    await pass(5000);
+    expect(guarded.probes).toEqual([]);
+    guarded.reachable = true;
+    gate.hint();
+    kit.pass(10);
+    await settled();
+    expect(gate.state).toBe('open');
+  });
+
+  it('drops the answer of a probe that comes when the gate has changed', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    let answer!: (health: Health) => void;
+    guarded.health = new Promise((resolve) => (answer = resolve));
+    fail(5);
+    await pass(1000);
+    gate.judge('success', gate.epoch); // a real call went well meanwhile
+    answer('failing');
+    await settled();
+    expect(gate.state).toBe('open');
+  });
+
+  it('leaves no timer behind when it is closed, in any state, nor when it opens', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    const opened = setUp();
+    opened.fail(5);
+    expect(vi.getTimerCount()).toBe(1); // control: opossum has armed one
+    opened.gate.judge('success', opened.gate.epoch);
+    expect(vi.getTimerCount()).toBe(0);
+    const shut = setUp();
+    shut.fail(5);
+    const trial = setUp();
+    trial.guarded.health = 'unknown';
+    trial.fail(5);
+    await trial.pass(1000);
+    trial.gate.enter();
+    for (const { gate, kit } of [shut, trial]) {
+      gate.close();
+      expect(kit.wheel.size).toBe(0);
+      gate.judge('failure', gate.epoch, lost);
+    }
+    await settled();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
