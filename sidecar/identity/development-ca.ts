@@ -99,7 +99,7 @@ export class Authority {
 
   /** PEM of the certificates that tie this root to older ones; every leaf carries them. */
   get intermediates(): readonly string[] {
-    return this.#intermediates;
+    return [...this.#intermediates];
   }
 
   /** The SPIFFE id that this authority gives to a service. */
@@ -147,7 +147,13 @@ export class Authority {
 
   /** Signs the public key of `next` as an intermediate, so that who trusts this root believes its leaves too. */
   async vouchFor(next: Authority): Promise<void> {
-    next.#intermediates.push(await this.#signAuthority(next.#name, next.#key));
+    // Our own vouchers go along, in the order of a chain: who still trusts an older root finds the way.
+    next.#intermediates.push(await this.#signAuthority(next.#name, next.#key), ...this.#intermediates);
+  }
+
+  /** Forgets what older roots have signed; leaves from now on are chained to this root alone. */
+  forgetVouchers(): void {
+    this.#intermediates.length = 0;
   }
 
   /** Signs its own root; done once, by `createAuthority`. */

@@ -1,0 +1,60 @@
+/** One answer of Consul's API. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly index: number;
+  readonly text: string;
+  readonly headers: Headers;
+  /** Milliseconds until the answer was whole. */
+  readonly took: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the tests look into answers of many shapes
+  json(): any;
+}
+
+/** Consul's HTTP API for tests. */
+export interface Api {
+  get(path: string): Promise<ApiAnswer>;
+  put(path: string, body?: unknown): Promise<ApiAnswer>;
+  post(path: string, body?: unknown): Promise<ApiAnswer>;
+  delete(path: string): Promise<ApiAnswer>;
+  /** Reads until `is` holds; a real agent tells its catalog a moment later. */
+  until(path: string, is: (answer: ApiAnswer) => boolean): Promise<ApiAnswer>;
+}
+
+const patienceMs = 5000;
+
+/** Speaks to an agent at `url`. */
+export const apiOf = (url: string): Api => {
+  const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
+    const begun = performance.now();
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      index: Number(response.headers.get('x-consul-index') ?? Number.NaN),
+      text,
+      headers: response.headers,
+      took: performance.now() - begun,
+      json: () => JSON.parse(text),
+    };
+  };
+  const api: Api = {
+    get: (path) => ask('GET', path),
+    put: (path, body) => ask('PUT', path, body),
+    post: (path, body) => ask('POST', path, body),
+    delete: (path) => ask('DELETE', path),
+    until: async (path, is) => {
+      const end = Date.now() + patienceMs;
+      for (;;) {
+        const answer = await ask('GET', path);
+        if (is(answer)) return answer;
+        if (Date.now() > end)
+          throw new Error(`${path} never came true; last: ${answer.status} ${answer.text}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+  };
+  return api;
+};

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A real Consul that a test has started. */
+export interface RealConsul {
+  readonly url: string;
+  /** Kills the process that was started, by its id, and removes its directory. */
+  close(): Promise<void>;
+}
+
+/** The version of `consul` on PATH; null when there is none. */
+export const consulVersion = (): string | null => {
+  const found = spawnSync('consul', ['version'], { encoding: 'utf8' });
+  return found.status === 0 ? (/Consul v(\S+)/.exec(found.stdout)?.[1] ?? 'unknown') : null;
+};
+
+const startingMs = 20_000;
+
+/** Starts `consul agent -dev` on free ports of loopback; resolves when it has a leader, a CA and its own node. */
+export const startRealConsul = async (): Promise<RealConsul> => {
+  const directory = await mkdtemp(join(tmpdir(), 'consul-'));
+  const [http, grpc, server, lan, wan] = await freePorts(5);
+  const log = join(directory, 'log');
+  const child = spawn(
+    'consul',
+    [
+      ...['agent', '-dev', '-node', 'real', '-bind', '127.0.0.1', '-client', '127.0.0.1', '-dns-port', '-1'],
+      ...['-http-port', `${http}`, '-grpc-port', `${grpc}`, '-server-port', `${server}`],
+      ...['-serf-lan-port', `${lan}`, '-serf-wan-port', `${wan}`, '-log-level', 'warn', '-log-file', log],
+    ],
+    { cwd: directory, stdio: 'ignore' },
+  );
+  const close = async (): Promise<void> => {
+    await killed(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  const url = `http://127.0.0.1:${http}`;
+  const until = Date.now() + startingMs;
+  while (!(await isReady(url))) {
+    if (child.exitCode !== null || Date.now() > until) {
+      const said = await readFile(log, 'utf8').catch(() => '');
+      await close();
+      throw new Error(`consul did not start within ${startingMs} ms (exit ${child.exitCode}): ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return { url, close };
+};
+
+const isReady = async (url: string): Promise<boolean> => {
+  try {
+    const nodes = (await (await fetch(`${url}/v1/catalog/nodes`)).json()) as unknown[];
+    const services = (await (await fetch(`${url}/v1/catalog/services`)).json()) as object;
+    const roots = await fetch(`${url}/v1/connect/ca/roots`);
+    return nodes.length === 1 && 'consul' in services && roots.ok;
+  } catch {
+    return false;
+  }
+};
+
+const killed = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
+
+/** Ports that were free a moment ago, all different: held together before any is let go. */
+const freePorts = async (count: number): Promise<number[]> => {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer();
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+};
