@@ -37,7 +37,7 @@ export const encodeSettings = (role: 'client' | 'server', limits: Limits, keepal
   const payload = Buffer.alloc(6 * parameters.length);
   parameters.forEach(([id, value], index) => {
     payload.writeUInt16BE(id, 6 * index);
-    payload.writeUInt32BE(value, 6 * index + 2);
+    payload.writeUInt32BE(Math.min(value, 0xffff_ffff), 6 * index + 2);
   });
   return payload;
 };
