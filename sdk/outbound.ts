@@ -1,0 +1,93 @@
+import { Code } from '../sidecar/core/status.ts';
+import { type LiveContext, type Now, newId, outboundMetadata } from './context.ts';
+import type { Metadata } from './grpc.ts';
+import { MeshError, type MeshErrorFacts } from './mesh-error.ts';
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Milliseconds the call may take; the deadline of the call being served holds too, the earlier one wins. */
+  readonly timeoutMs?: number;
+  /** Cancels the call when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Metadata of the app's own. Names that end in `-bin` take a Buffer. */
+  readonly metadata?: Readonly<Record<string, string | Buffer>>;
+}
+
+/** The longest deadline that grpc-js does not turn into a negative one: 2^31 - 1 ms. */
+const longestMs = 2 ** 31 - 1;
+
+/** One call on its way out: what it says, how long it may take, and what ends it before. */
+export class Outbound {
+  readonly metadata: Metadata;
+  readonly facts: Required<Pick<MeshErrorFacts, 'correlationId' | 'service' | 'method'>>;
+  readonly #signals: readonly (readonly [signal: AbortSignal, why: string])[];
+  readonly #deadlineAt: number;
+  readonly #now: Now;
+  #cancelled: MeshError | null = null;
+  #stop: (() => void) | null = null;
+
+  constructor(context: LiveContext | null, service: string, method: string, options: CallOptions, now: Now) {
+    const correlationId = context?.correlationId ?? newId();
+    this.facts = { correlationId, service, method };
+    this.metadata = outboundMetadata(context, correlationId, options.metadata ?? {});
+    this.#now = now;
+    const own = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + options.timeoutMs;
+    this.#deadlineAt = Math.min(context?.deadlineAt ?? Number.POSITIVE_INFINITY, own);
+    const signals: [AbortSignal, string][] = [];
+    if (context !== null)
+      signals.push([context.signal, `the call that was served, ${context.method || 'work of our own'}, has`]);
+    if (options.signal !== undefined) signals.push([options.signal, "the caller's signal has"]);
+    this.#signals = signals;
+  }
+
+  /** Why the call must not be made at all, or null. */
+  refusal(): MeshError | null {
+    for (const [signal, who] of this.#signals) if (signal.aborted) return this.#aborted(who);
+    if (this.#deadlineAt > this.#now()) return null;
+    return new MeshError(
+      Code.DEADLINE_EXCEEDED,
+      `the deadline had passed before ${this.facts.method} of '${this.facts.service}' was called`,
+      { ...this.facts, from: 'sdk' },
+    );
+  }
+
+  /** What grpc-js is told of the call; the deadline counts from now. */
+  grpcOptions(): { readonly deadline: number; readonly host: string } {
+    const leftMs = this.#deadlineAt - this.#now();
+    return {
+      deadline: leftMs > longestMs ? Number.POSITIVE_INFINITY : Date.now() + leftMs,
+      host: this.facts.service,
+    };
+  }
+
+  /** Calls `cancel` once when something ends the call before it ends by itself. */
+  watch(cancel: () => void): void {
+    const stops = this.#signals.map(([signal, who]) => {
+      const abort = (): void => {
+        this.#cancelled ??= this.#aborted(who);
+        this.over();
+        cancel();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      return () => signal.removeEventListener('abort', abort);
+    });
+    this.#stop = () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** The call has ended: nothing listens for it any more. */
+  over(): void {
+    this.#stop?.();
+    this.#stop = null;
+  }
+
+  /** Why we cancelled the call, or null when we did not. */
+  get cancelled(): MeshError | null {
+    return this.#cancelled;
+  }
+
+  #aborted(who: string): MeshError {
+    return new MeshError(Code.CANCELLED, `${who} been cancelled`, { ...this.facts, from: 'sdk' });
+  }
+}

@@ -1,0 +1,107 @@
+import { unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Definition } from './definition.ts';
+import { Server, ServerCredentials, serverOptions } from './grpc.ts';
+import { HealthState, healthDefinition } from './health.ts';
+import { implement, type Methods, type ServeHome } from './methods.ts';
+
+/** Where an app answers. Plaintext on this machine: its sidecar alone speaks to others. */
+export type ServePlace =
+  | {
+      /** 0 picks a free one. */
+      readonly port: number;
+      /** Default 127.0.0.1. */
+      readonly host?: string;
+    }
+  | {
+      /** Absolute path of a unix socket: unlike a port, only users with access to it can speak as a caller. */
+      readonly socket: string;
+    };
+
+/** An app that answers. */
+export interface Served {
+  /** `host:port` or `unix:PATH`. */
+  readonly address: string;
+  /** The port that was bound; 0 for a unix socket. */
+  readonly port: number;
+  /** Answers one more service at the same place. */
+  add<S>(definition: Definition<S>, methods: Methods<S>): void;
+  /** What grpc.health.v1 says from now on: whether the app wants calls. */
+  serving(yes: boolean): void;
+  /**
+   * Stops gracefully: health says NOT_SERVING, no new calls come, those that run may finish within `graceMs`
+   * (default 10 s), then they are cut. Safe to call again.
+   */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Binds a server with one service and health. Rejects when the place is taken or a method has no answer. */
+export const openServer = async <S>(
+  home: ServeHome,
+  definition: Definition<S>,
+  methods: Methods<S>,
+  place: ServePlace,
+): Promise<Served> => {
+  const server = new Server(serverOptions);
+  const health = new HealthState();
+  const add = <T>(added: Definition<T>, answers: Methods<T>): void => {
+    server.addService(added, implement(home, added, answers));
+    for (const method of Object.values(added)) health.add(method.path.split('/')[1]!);
+  };
+  add(definition, methods);
+  const protocol = healthDefinition();
+  server.addService(protocol, implement(home, protocol, health.methods()));
+  if ('socket' in place) await clearStale(place.socket);
+  const target = 'socket' in place ? `unix:${place.socket}` : hostPort(place.host ?? '127.0.0.1', place.port);
+  const port = await bind(server, target);
+  let stopping: Promise<void> | null = null;
+  return {
+    address: 'socket' in place ? target : hostPort(place.host ?? '127.0.0.1', port),
+    port: 'socket' in place ? 0 : port,
+    add,
+    serving: (yes) => health.set(yes),
+    stop: (graceMs = 10_000) => {
+      health.set(false);
+      return (stopping ??= stop(server, graceMs));
+    },
+  };
+};
+
+const hostPort = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+const bind = (server: Server, target: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(
+          new Error(`cannot serve at ${target}: ${error.message}; is another process there?`, {
+            cause: error,
+          }),
+        );
+    });
+  });
+
+const stop = (server: Server, graceMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const cut = setTimeout(() => server.forceShutdown(), graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+
+/** Takes away a socket file that a killed process left: one that nobody listens on. */
+const clearStale = (path: string): Promise<void> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') unlink(path).then(resolve, () => resolve());
+      else resolve();
+    });
+  });
