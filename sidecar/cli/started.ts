@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Log } from '../core/log.ts';
 import type { Loaded, Origin } from '../settings/load.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -8,14 +9,19 @@ export interface StartedSidecar {
   readonly ports: { readonly app: string; readonly peers: string | null; readonly admin: string };
   /** Resolves once calls can be carried: identity and first answers are there. */
   readonly ready: Promise<void>;
+  /** Why it is not ready, each a sentence. */
+  notReady(): readonly string[];
   /** Stops inbound calls and resolves when those in flight have ended, or their time has. */
   drain(): Promise<void>;
   /** Ends everything. */
   close(): Promise<void>;
 }
 
-/** Opens a sidecar's listeners; rejects when one cannot be opened. */
-export type StartSidecar = (settings: Settings, options: { log: Log }) => Promise<StartedSidecar>;
+/** Opens a sidecar's listeners; rejects when one cannot be opened. `file` is read again when it changes. */
+export type StartSidecar = (
+  settings: Settings,
+  options: { log: Log; file?: { path: string; load: () => Promise<Settings> } },
+) => Promise<StartedSidecar>;
 
 /** What commands that start a sidecar reach out to; tests hand in their own. */
 export interface Surroundings {
@@ -40,16 +46,17 @@ export interface Surroundings {
 
 /** The real surroundings; everything heavy is loaded here, when a command needs it. */
 export const surroundings = async (): Promise<Surroundings> => {
-  const [{ startSidecar }, { loadSettingsApart }, { openLog }] = await Promise.all([
+  const [{ readSabotage, startSidecar }, { loadSettingsApart }, { openLog }] = await Promise.all([
     import('../index.ts'),
     import('../settings/apart.ts'),
     import('../telemetry/log.ts'),
   ]);
+  const sabotage = readSabotage(process.env['OUTRIGGER_SABOTAGE']);
   return {
-    start: startSidecar,
+    start: (settings, options) => startSidecar(settings, { ...options, sabotage }),
     load: loadSettingsApart,
     openLog: ({ log, service }) =>
-      openLog({ level: log.level, ...(service === null ? {} : { base: { service: service.name } }) }),
+      openLog({ level: log.level, ...(service === null ? {} : { base: { sidecar: service.name } }) }),
     signals: process,
     say: (line) => void process.stderr.write(`${line}\n`),
     patienceMs: 5000,
@@ -65,10 +72,16 @@ export const startSaying = async (
   const { settings, warnings } = await around.load(origin);
   const log = around.openLog(settings);
   for (const { at, message } of warnings) log.warn({ at }, message);
-  const sidecar = await around.start(settings, { log });
+  const { file } = origin;
+  const again =
+    file === undefined ? {} : { file: { path: resolve(file), load: () => reload(origin, around) } };
+  const sidecar = await around.start(settings, { log, ...again });
   around.say(portsLine(settings.service?.name ?? '', sidecar.ports, around.terminal));
   return { sidecar, settings, log };
 };
+
+const reload = async (origin: Origin, around: Surroundings): Promise<Settings> =>
+  (await around.load(origin)).settings;
 
 const portsLine = (service: string, ports: StartedSidecar['ports'], terminal: boolean): string => {
   if (!terminal) return JSON.stringify({ event: 'listening', service, ...ports });
