@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backoffMs, jittered } from '../../../sidecar/policies/backoff.ts';
+import { ConsecutiveFailures } from '../../../sidecar/policies/consecutive-failures.ts';
+import { formatGrpcTimeout, parseGrpcTimeout } from '../../../sidecar/policies/grpc-timeout.ts';
+import { probeIntervalMs } from '../../../sidecar/policies/probe-interval.ts';
+
+describe('back-off', () => {
+  const backoff = { firstMs: 100, longestMs: 5000, jitter: 0.2 };
+
+  it('doubles up to its limit', () => {
+    expect([0, 1, 2, 3, 4, 5, 6, 1000].map((each) => backoffMs(backoff, each, 0.5))).toEqual([
+      100, 200, 400, 800, 1600, 3200, 5000, 5000,
+    ]);
+  });
+
+  it('is moved by chance to either side', () => {
+    expect(backoffMs(backoff, 0, 0)).toBe(80);
+    expect(backoffMs(backoff, 0, 1)).toBeCloseTo(120, 9);
+    expect(jittered(1000, 0, 0.9)).toBe(1000);
+  });
+});
+
+describe('the probe interval', () => {
+  const times = { firstMs: 1000, longestMs: 60_000 };
+
+  it('is a tenth of the outage, from a second to a minute', () => {
+    expect([0, 9000, 20_000, 300_000, 900_000].map((ms) => probeIntervalMs(times, ms, 0))).toEqual([
+      1000, 1000, 2000, 30_000, 60_000,
+    ]);
+  });
+
+  it('doubles with each relapse', () => {
+    expect([0, 1, 2, 6, 1000].map((relapses) => probeIntervalMs(times, 0, relapses))).toEqual([
+      1000, 2000, 4000, 60_000, 60_000,
+    ]);
+  });
+});
+
+describe('consecutive failures', () => {
+  it('are enough at the limit, and only without a success between', () => {
+    const failures = new ConsecutiveFailures(3);
+    expect([failures.fail(), failures.fail()]).toEqual([false, false]);
+    failures.succeed();
+    expect([failures.fail(), failures.fail(), failures.fail(), failures.fail()]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(failures.count).toBe(4);
+  });
+});
+
+describe('grpc-timeout', () => {
+  it.each([
+    ['1H', 3_600_000],
+    ['2M', 120_000],
+    ['3S', 3000],
+    ['250m', 250],
+    ['1500u', 1.5],
+    ['99999999n', 99.999999],
+    ['00000001S', 1000],
+    ['0m', 0],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseGrpcTimeout(text)).toBeCloseTo(ms, 9);
+  });
+
+  it.each(['', 'm', '1', '1x', '123456789m', '1 m', '-1m', '1.5S', '1e3m', '1m ', '٣m'])(
+    '%j is malformed',
+    (text) => {
+      expect(parseGrpcTimeout(text)).toBe(-1);
+    },
+  );
+
+  it.each([
+    [0, '0n'],
+    [-5, '0n'],
+    [Number.NaN, '0n'],
+    [0.0015, '1500n'],
+    [99.5, '99500000n'],
+    [250, '250000u'],
+    [99_999.9, '99999900u'],
+    [3_600_000, '3600000m'],
+    [86_400_000, '86400000m'],
+    [864_000_000, '864000S'],
+    [3.6e14, '99999999H'],
+  ])('%d ms is written %s', (ms, text) => {
+    expect(formatGrpcTimeout(ms)).toBe(text);
+  });
+
+  it('never grants more than it was given, and loses little', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0.001, max: 1e11, noNaN: true }), (ms) => {
+        const text = formatGrpcTimeout(ms);
+        expect(text).toMatch(/^[0-9]{1,8}[HMSmun]$/);
+        const back = parseGrpcTimeout(text);
+        expect(back).toBeLessThanOrEqual(ms * (1 + 1e-12));
+        expect(back).toBeGreaterThan(ms * 0.98 - 0.000_002);
+      }),
+    );
+  });
+});
