@@ -1,0 +1,144 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { LeafAnswer, RootsAnswer } from '../../../sidecar/consul/answers.ts';
+import type { Answer, ConsulDoor, Question } from '../../../sidecar/consul/door.ts';
+import { ConsulError } from '../../../sidecar/consul/errors.ts';
+import { Polls } from '../../../sidecar/consul/polls.ts';
+import type { Identity } from '../../../sidecar/core/identity.ts';
+import { consulIdentity } from '../../../sidecar/identity/consul.ts';
+import { type Authority, createAuthority, type Leaf } from '../../../sidecar/identity/development-ca.ts';
+import { type StillKit, stillKit } from '../../support/kit.ts';
+import { breathe, drive } from '../consul/drive.ts';
+
+let old: Authority;
+let next: Authority;
+let oldLeaf: Leaf;
+let nextLeaf: Leaf;
+beforeAll(async () => {
+  old = await createAuthority({ trustDomain: 'td.consul' });
+  next = await createAuthority({ trustDomain: 'td.consul' });
+  oldLeaf = await old.issue({ service: 'orders' });
+  nextLeaf = await next.issue({ service: 'orders' });
+});
+
+/** A thing in Consul whose questions hang until it changes. */
+class Changing<T> {
+  #answer: ((value: T) => void) | null = null;
+  #index = 1n;
+
+  ask = ({ signal }: Question): Promise<Answer<T>> =>
+    new Promise((settle, reject) => {
+      signal.addEventListener('abort', () => reject(new ConsulError('stopped', 'stopped')), { once: true });
+      this.#answer = (value) => settle({ value, index: ++this.#index, lastContactMs: 0, knownLeader: true });
+    });
+
+  async become(value: T, kit: StillKit): Promise<void> {
+    await drive(kit, 'a question', () => this.#answer !== null);
+    this.#answer!(value);
+    this.#answer = null;
+    await breathe();
+  }
+}
+
+const stops: AbortController[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop.abort();
+});
+
+const start = () => {
+  const kit = stillKit();
+  const roots = new Changing<RootsAnswer>();
+  const leaf = new Changing<LeafAnswer>();
+  const door = {
+    url: 'http://consul',
+    polls: new Polls(),
+    roots: roots.ask,
+    leaf: (_: string, how: Question) => leaf.ask(how),
+  };
+  const stop = new AbortController();
+  stops.push(stop);
+  const source = consulIdentity({
+    door: door as unknown as ConsulDoor,
+    service: 'orders',
+    kit,
+    signal: stop.signal,
+  });
+  const heard: (Identity | null)[] = [];
+  source.identity.listen((identity) => heard.push(identity));
+  const trust = (...authorities: Authority[]): Promise<void> =>
+    roots.become(
+      {
+        TrustDomain: 'td.consul',
+        Roots: authorities.map(({ root }, place) => ({
+          ID: String(place),
+          RootCert: root,
+          Active: place === 0,
+        })),
+      },
+      kit,
+    );
+  const prove = ({ certificate, key }: Leaf): Promise<void> =>
+    leaf.become({ CertPEM: certificate, PrivateKeyPEM: key }, kit);
+  return { kit, source, heard, trust, prove, stop };
+};
+
+describe('identity from Consul', () => {
+  it('is there once roots and leaf are', async () => {
+    const { source, heard, trust, prove } = start();
+    await prove(oldLeaf);
+    expect(source.identity.value).toBeNull();
+    await trust(old);
+    expect(heard.length).toBe(1);
+    expect(source.identity.value).toMatchObject({
+      spiffe: 'spiffe://td.consul/ns/default/dc/dc1/svc/orders',
+      key: oldLeaf.key,
+      validTo: oldLeaf.validTo,
+    });
+  });
+
+  it('trusts both roots while the CA changes, then proves itself by the new one', async () => {
+    const { heard, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await trust(next, old);
+    await prove(nextLeaf);
+    await trust(next);
+    expect(heard.map((identity) => [identity!.key === nextLeaf.key, identity!.roots.length])).toEqual([
+      [false, 1],
+      [false, 2],
+      [true, 2],
+      [true, 1],
+    ]);
+  });
+
+  it('lets a leaf wait for its root, and never shows a pair that does not fit together', async () => {
+    const { source, heard, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await prove(nextLeaf);
+    expect(heard.length).toBe(1);
+    expect(source.trouble()).toBe('the new certificate is not signed by any known root yet');
+    await trust(next, old);
+    expect(heard.length).toBe(2);
+    expect(source.identity.value!.key).toBe(nextLeaf.key);
+    expect(source.trouble()).toBeNull();
+  });
+
+  it('keeps the pair when a leaf comes with another’s key', async () => {
+    const { kit, source, heard, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await prove({ ...nextLeaf, key: oldLeaf.key });
+    expect(heard.length).toBe(1);
+    expect(source.trouble()).toContain('is not the key of the certificate from Consul at http://consul');
+    expect(kit.meter.count('outrigger_identities_refused_total', 'consul').value).toBe(1);
+  });
+
+  it('stops at once and leaves nothing behind', async () => {
+    const { kit, trust, prove, stop } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    stop.abort();
+    await breathe();
+    expect(kit.wheel.size).toBe(0);
+  });
+});
