@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import * as grpc from '@grpc/grpc-js';
+import { echoDefinition } from './echo-methods.ts';
+
+/** What a call looked like when it reached the app. */
+export interface Seen {
+  readonly path: string;
+  readonly host: string;
+  readonly metadata: grpc.Metadata;
+  /** Milliseconds left on arrival; Infinity without a deadline. */
+  readonly leftMs: number;
+}
+
+/** An echo app of another make (grpc-js), as `echo-methods.ts` describes it. */
+export interface EchoApp {
+  readonly port: number;
+  /** As the settings take it: `{ port }` or `{ socket }`. */
+  readonly place: { readonly port: number } | { readonly socket: string };
+  /** Calls that arrived, in order. */
+  readonly seen: Seen[];
+  /** Keys of `Slow` calls that were cancelled here, and by the deadline that passed. */
+  readonly cancelled: Set<string>;
+  /** Set to a code: every call ends with it. */
+  failing: grpc.status | null;
+  /** Calls that ended because of `failing`. */
+  failed: number;
+  /** Stops taking calls and ends those in progress. Safe to call again. */
+  close(): void;
+}
+
+/** Starts it at `place`, a free port of loopback by default. */
+export const startEcho = async (at: string = '127.0.0.1:0'): Promise<EchoApp> => {
+  const app = new Echo();
+  await app.open(at);
+  return app;
+};
+
+type Bytes = Buffer;
+
+class Echo implements EchoApp {
+  port = 0;
+  place: { port: number } | { socket: string } = { port: 0 };
+  readonly seen: Seen[] = [];
+  readonly cancelled: Set<string> = new Set();
+  failing: grpc.status | null = null;
+  failed = 0;
+  readonly #events = new EventEmitter().setMaxListeners(0);
+  readonly #server = new grpc.Server({
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_send_message_length': -1,
+  });
+
+  async open(at: string): Promise<void> {
+    this.#server.addService(echoDefinition(), {
+      Unary: this.#unary((request, call) => ({ answer: request, trailers: trailersOf(call.metadata) })),
+      Timeout: this.#unary((_, call) => ({ answer: Buffer.from(String(leftMs(call))) })),
+      Fail: this.#unary((request) => ({ error: wanted(request) })),
+      Cancelled: this.#unary(async (request) => ({ answer: await this.#whenCancelled(String(request)) })),
+      Slow: (call: grpc.ServerUnaryCall<Bytes, Bytes>) => {
+        this.#note(call);
+        const cancelled = (): void => {
+          this.cancelled.add(String(call.request));
+          this.#events.emit('cancelled');
+        };
+        if (call.cancelled) cancelled();
+        else call.on('cancelled', cancelled);
+      },
+      Collect: (call: grpc.ServerReadableStream<Bytes, Bytes>, answer: grpc.sendUnaryData<Bytes>) => {
+        this.#note(call);
+        const hash = createHash('sha256');
+        const sum = { count: 0, bytes: 0, sha256: '' };
+        call.on('data', (message: Bytes) => {
+          sum.count++;
+          sum.bytes += message.length;
+          hash.update(message);
+        });
+        call.on('end', () =>
+          answer(null, Buffer.from(JSON.stringify({ ...sum, sha256: hash.digest('hex') }))),
+        );
+      },
+      Repeat: async (call: grpc.ServerWritableStream<Bytes, Bytes>) => {
+        this.#note(call);
+        const { count, size } = JSON.parse(String(call.request)) as { count: number; size: number };
+        for (let i = 0; i < count && !call.cancelled; i++)
+          if (!call.write(Buffer.alloc(size, i % 251))) await once(call, 'drain').catch(() => {});
+        call.end(trailersOf(call.metadata));
+      },
+      Bidi: (call: grpc.ServerDuplexStream<Bytes, Bytes>) => {
+        if (this.#refused(call)) return;
+        call.on('data', (message: Bytes) => {
+          if (!call.write(message)) {
+            call.pause();
+            call.once('drain', () => call.resume());
+          }
+        });
+        call.on('end', () => call.end(trailersOf(call.metadata)));
+        call.on('error', () => {});
+        call.on('cancelled', () => this.#events.emit('cancelled'));
+      },
+      Early: (call: grpc.ServerDuplexStream<Bytes, Bytes>) => {
+        this.#note(call);
+        call.once('data', () => call.emit('error', { code: grpc.status.OUT_OF_RANGE, details: 'enough' }));
+        call.on('error', () => {});
+      },
+    });
+    const bound = await new Promise<number>((resolve, reject) =>
+      this.#server.bindAsync(at, grpc.ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      ),
+    );
+    this.port = bound;
+    this.place = at.startsWith('unix:') ? { socket: at.slice(5) } : { port: bound };
+  }
+
+  close(): void {
+    this.#server.forceShutdown();
+  }
+
+  #unary(
+    act: (request: Bytes, call: grpc.ServerUnaryCall<Bytes, Bytes>) => Outcome | Promise<Outcome>,
+  ): grpc.handleUnaryCall<Bytes, Bytes> {
+    return (call, answer) => {
+      this.#note(call);
+      if (this.failing !== null) {
+        this.failed++;
+        return answer({ code: this.failing, details: 'told to fail' });
+      }
+      void Promise.resolve(act(call.request, call)).then((outcome) => {
+        if ('error' in outcome) return answer(outcome.error);
+        call.sendMetadata(headersOf(call.metadata));
+        answer(null, outcome.answer, outcome.trailers);
+      });
+    };
+  }
+
+  #refused(call: grpc.ServerDuplexStream<Bytes, Bytes>): boolean {
+    this.#note(call);
+    if (this.failing !== null) {
+      this.failed++;
+      call.emit('error', { code: this.failing, details: 'told to fail' });
+      return true;
+    }
+    call.sendMetadata(headersOf(call.metadata));
+    return false;
+  }
+
+  #note(call: {
+    getPath(): string;
+    getHost(): string;
+    metadata: grpc.Metadata;
+    getDeadline(): grpc.Deadline;
+  }): void {
+    this.seen.push({
+      path: call.getPath(),
+      host: call.getHost(),
+      metadata: call.metadata,
+      leftMs: leftMs(call),
+    });
+  }
+
+  async #whenCancelled(key: string): Promise<Bytes> {
+    const until = AbortSignal.timeout(5000);
+    while (!this.cancelled.has(key) && !until.aborted)
+      await once(this.#events, 'cancelled', { signal: until }).catch(() => {});
+    return Buffer.from(this.cancelled.has(key) ? 'yes' : 'no');
+  }
+}
+
+type Outcome =
+  | { readonly answer: Bytes; readonly trailers?: grpc.Metadata }
+  | { readonly error: Partial<grpc.StatusObject> };
+
+const leftMs = (call: { getDeadline(): grpc.Deadline }): number => Number(call.getDeadline()) - Date.now();
+
+const wanted = (request: Bytes): Partial<grpc.StatusObject> => {
+  const { code, message, details } = JSON.parse(String(request)) as {
+    code: number;
+    message: string;
+    details: string;
+  };
+  const metadata = new grpc.Metadata();
+  metadata.set('grpc-status-details-bin', Buffer.from(details, 'hex'));
+  return { code, details: message, metadata };
+};
+
+/** What came as `x-echo-*` goes back in the headers as it came, and in the trailers as `x-trail-*`. */
+const headersOf = (metadata: grpc.Metadata): grpc.Metadata => echoed(metadata, 'x-echo-');
+const trailersOf = (metadata: grpc.Metadata): grpc.Metadata => echoed(metadata, 'x-trail-');
+
+const echoed = (metadata: grpc.Metadata, prefix: string): grpc.Metadata => {
+  const back = new grpc.Metadata();
+  for (const key of Object.keys(metadata.getMap()))
+    if (key.startsWith('x-echo-'))
+      for (const value of metadata.get(key)) back.add(prefix + key.slice('x-echo-'.length), value);
+  return back;
+};
