@@ -19,7 +19,10 @@ export const agent = async (options: AgentOptions, signals: Surroundings['signal
     );
   const ending = listenForEnding(signals);
   const { startAgent } = await import('../consul-dev/index.ts');
-  const started = await startAgent({ host, port, allowRemote });
+  const started = await startAgent({ host, port, allowRemote }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(`${host}:${port} is in use: stop who uses it, or choose another with --port`);
+  });
   process.stderr.write(`outrigger: development agent on ${started.url}\n`);
   await ending.asked;
   await started.close();

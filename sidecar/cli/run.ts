@@ -35,7 +35,8 @@ export const run = async (
   try {
     const { sidecar, settings, log } = await startSaying(origin, around);
     const waited = await Promise.race([within(sidecar.ready, around.patienceMs), ending.asked]);
-    if (waited === false) log.warn({ waitedMs: around.patienceMs }, 'not ready: the app starts all the same');
+    if (waited === false)
+      log.warn({ reasons: sidecar.notReady() }, 'not ready yet: the app starts all the same');
     if (typeof waited === 'string') {
       await sidecar.close();
       return codeOf(waited);
@@ -80,7 +81,7 @@ const orderly = async (app: App, sidecar: StartedSidecar, watch: Supervision): P
   const first = await Promise.race([app.ended, ending.asked]);
   if (typeof first === 'string') {
     // The app still answers while calls in flight finish; its own calls go out until it is gone.
-    log.info({ signal: first }, 'draining');
+    log.info({ signal: first }, 'asked to end');
     await Promise.race([sidecar.drain(), app.ended]);
     // A terminal sends Ctrl-C to the app as well; a second one would read as impatience.
     if (first !== 'SIGINT' || !process.stdin.isTTY) app.signal(first);

@@ -1,4 +1,4 @@
-import { codeOf, listenForEnding } from './ending.ts';
+import { codeOf, listenForEnding, within } from './ending.ts';
 import { Exit } from './exit.ts';
 import { type Surroundings, startSaying } from './started.ts';
 
@@ -20,14 +20,11 @@ const serve = async (
   asked: Promise<NodeJS.Signals>,
 ): Promise<number> => {
   const { sidecar: started, log } = await startSaying({ file: config }, around);
-  started.ready.then(
-    () => log.info({}, 'ready'),
-    (error: Error) => log.error({ error }, 'not ready'),
-  );
-  const signal = await asked;
-  log.info({ signal }, 'draining');
+  const waited = await Promise.race([within(started.ready, around.patienceMs), asked]);
+  if (waited === false) log.warn({ reasons: started.notReady() }, 'not ready yet');
+  log.info({ signal: await asked }, 'asked to end');
   await started.drain();
   await started.close();
-  log.info({}, 'stopped');
+  log.info({}, 'ended');
   return Exit.ok;
 };

@@ -7,6 +7,8 @@ import { messageShape, protoFile } from '../../sidecar/control/grpc.ts';
 export interface ReflectingOptions {
   /** A .proto file whose services it serves. */
   readonly proto: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
   readonly services: Readonly<Record<string, grpc.UntypedServiceImplementation>>;
   /** Under which name it answers questions about types; absent: not at all. */
   readonly reflection?: 'v1' | 'v1alpha';
@@ -27,8 +29,10 @@ export const reflectingServer = async (options: ReflectingOptions): Promise<Refl
   if (options.reflection !== undefined)
     addReflection(server, types, options.reflection, Object.keys(options.services));
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
+    server.bindAsync(
+      `127.0.0.1:${options.port ?? 0}`,
+      grpc.ServerCredentials.createInsecure(),
+      (error, bound) => (error === null ? resolve(bound) : reject(error)),
     ),
   );
   return { address: `127.0.0.1:${port}`, close: () => server.forceShutdown() };

@@ -137,9 +137,9 @@ const openWay = async (options: CallOptions, sidecar: () => Promise<Surroundings
   const { settings } = await around.load({ overlay, freePorts: true });
   const started = await around.start(settings, { log: around.openLog(settings) });
   if (!(await within(started.ready, around.patienceMs))) {
+    const reasons = started.notReady().join('; ');
     await started.close();
-    const agent = settings.discovery.from === 'consul' ? settings.discovery.url : '';
-    throw new Error(`no identity as '${as}' within ${around.patienceMs / 1000} s: is Consul at ${agent} up?`);
+    throw new Error(`not ready as '${as}' within ${around.patienceMs / 1000} s: ${reasons}`);
   }
   return { address: started.ports.app, close: () => started.close() };
 };

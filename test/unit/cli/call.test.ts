@@ -184,6 +184,7 @@ describe('a call as a service', () => {
           return {
             ports: { app: address, peers: null, admin: '127.0.0.1:1' },
             ready,
+            notReady: () => ['Consul at http://127.0.0.1:8501 has not answered'],
             drain: async () => {},
             close: async () => void steps.push('close'),
           };
@@ -212,7 +213,7 @@ describe('a call as a service', () => {
     const way = sidecar('', new Promise(() => {}), steps, []);
     await expect(
       make('shop.v1.Shop/Get', { as: 'web', consul: 'http://127.0.0.1:8501' }, way),
-    ).rejects.toThrow("no identity as 'web' within 0.01 s: is Consul at http://127.0.0.1:8501 up?");
+    ).rejects.toThrow("not ready as 'web' within 0.01 s: Consul at http://127.0.0.1:8501 has not answered");
     expect(steps).toEqual(['close']);
   });
 });

@@ -33,6 +33,7 @@ const stage = (parts: Partial<StartedSidecar> = {}, over: Partial<Surroundings> 
       return {
         ports: { app: '127.0.0.1:41001', peers: '0.0.0.0:41002', admin: '127.0.0.1:41003' },
         ready: Promise.resolve(),
+        notReady: () => ['no certificate yet'],
         drain: async () => void steps.push('drain'),
         close: async () => void steps.push('close'),
         ...parts,

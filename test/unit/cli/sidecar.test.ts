@@ -1,0 +1,71 @@
+import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { sidecar } from '../../../sidecar/cli/sidecar.ts';
+import type { StartedSidecar, Surroundings } from '../../../sidecar/cli/started.ts';
+import type { Log } from '../../../sidecar/core/log.ts';
+import { loadSettings } from '../../../sidecar/settings/load.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'outrigger-sidecar-'));
+const config = join(folder, 'mesh.yaml');
+writeFileSync(config, 'service: { name: orders, port: 50051 }');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stage = (parts: Partial<StartedSidecar> = {}) => {
+  const signals = new EventEmitter();
+  const steps: string[] = [];
+  const note = (_fields: object, event: string): void => void steps.push(event);
+  const log: Log = { debug: note, info: note, warn: note, error: note };
+  let file: { path: string } | undefined;
+  const around: Surroundings = {
+    start: async (_settings, options) => {
+      file = options.file;
+      return {
+        ports: { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
+        ready: Promise.resolve(),
+        notReady: () => ['no certificate yet'],
+        drain: async () => void steps.push('drain'),
+        close: async () => void steps.push('close'),
+        ...parts,
+      };
+    },
+    load: async (origin) => loadSettings(origin),
+    openLog: () => log,
+    signals,
+    say: () => void steps.push('ports'),
+    patienceMs: 5,
+    terminal: false,
+  };
+  return { around, signals, steps, file: () => file };
+};
+
+describe('outrigger sidecar', () => {
+  it('drains at the first SIGTERM, then ends with 0', async () => {
+    const { around, signals, steps, file } = stage();
+    const ended = sidecar({ config }, around);
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(0);
+    expect(steps).toEqual(['ports', 'asked to end', 'drain', 'close', 'ended']);
+    expect(file()?.path).toBe(config);
+    expect(signals.eventNames()).toEqual([]);
+  });
+
+  it('ends at once at the second', async () => {
+    const { around, signals, steps } = stage({ drain: () => new Promise(() => {}) });
+    const ended = sidecar({ config }, around);
+    signals.emit('SIGTERM', 'SIGTERM');
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(143);
+    expect(steps).not.toContain('close');
+  });
+
+  it('says so when it is not ready, and goes on', async () => {
+    const { around, signals, steps } = stage({ ready: new Promise(() => {}) });
+    const ended = sidecar({ config }, around);
+    while (!steps.includes('not ready yet')) await new Promise((resolve) => setImmediate(resolve));
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(0);
+  });
+});
