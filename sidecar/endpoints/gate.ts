@@ -171,7 +171,8 @@ export class Gate implements Timer {
     if (!this.#guarded.reachable) return this.#armProbe();
     const { epoch } = this;
     this.#probing = true;
-    const health = await this.#guarded.probe();
+    // A probe that throws is a bug below; the gate must not stay shut for ever because of it.
+    const health = await this.#guarded.probe().catch(() => 'failing' as const);
     this.#probing = false;
     if (epoch !== this.epoch || this.#closed) return;
     if (health === 'failing') return this.#armProbe();

@@ -162,9 +162,9 @@ export class Links {
     if (line.wasReady) this.#open.value--;
     if (this.#ended) {
       if (this.#lines.length === 0) this.#user.empty();
-    } else if (!line.wasReady) this.#dialFailed(reason);
-    else if (line.leaving) this.room();
-    else this.#broke();
+    } else if (line.leaving) this.room();
+    else if (line.wasReady) this.#broke();
+    else this.#dialFailed(reason);
   }
 
   #dialFailed(reason: string): void {
@@ -188,6 +188,7 @@ export class Links {
     if (this.#live > 0) this.room();
     else if (this.#inUse) {
       this.lost = true;
+      this.#kit.wheel.disarm(this.#redial); // of one that would only have been more room
       this.grow();
     } // else a quiet peer has closed: the next call dials
   }

@@ -16,7 +16,7 @@ export interface BalanceSettings {
 }
 
 /** Two choices, least loaded: a slow endpoint gets less by itself. */
-export const balanceDefaults: BalanceSettings = { choose: 'least-loaded' };
+const balanceDefaults: BalanceSettings = { choose: 'least-loaded' };
 
 /**
  * Chooses the endpoint of an attempt: RoutedCall -> Attempt.

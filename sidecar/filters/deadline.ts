@@ -17,7 +17,7 @@ export interface DeadlineSettings {
 }
 
 /** A day; five minutes, as Envoy's stream idle timeout. */
-export const deadlineDefaults: DeadlineSettings = { longestCallMs: 86_400_000, idleStreamMs: 300_000 };
+const deadlineDefaults: DeadlineSettings = { longestCallMs: 86_400_000, idleStreamMs: 300_000 };
 
 /**
  * Ends a call that has run out of time.

@@ -17,7 +17,7 @@ export interface RetrySettings {
 }
 
 /** Two further tries; 25 ms as Envoy's base, full jitter around it. */
-export const retryDefaults: RetrySettings = {
+const retryDefaults: RetrySettings = {
   furtherTries: 2,
   backoff: { firstMs: 25, longestMs: 250, jitter: 0.5 },
 };

@@ -1,5 +1,5 @@
 /** Most members that baggage may have, and most bytes. Ref: W3C Baggage, 2024, section 3.3.2. */
-export const longestBaggage = { members: 64, bytes: 8192 } as const;
+const longestBaggage = { members: 64, bytes: 8192 } as const;
 
 const comma = 0x2c;
 

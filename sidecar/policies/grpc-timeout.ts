@@ -41,16 +41,3 @@ export const parseGrpcTimeout = (text: string): number => {
   const unit = unitMs(text.charCodeAt(last));
   return unit < 0 ? -1 : value * unit;
 };
-
-/**
- * The grpc-timeout that says `ms`, which may have fractions: the finest unit that fits into eight digits, rounded
- * down, so that a hop never grants more than it was given. What is over reads `0n`.
- */
-export const formatGrpcTimeout = (ms: number): string => {
-  if (!(ms > 0)) return '0n';
-  if (ms < 100) return `${Math.floor(ms * 1_000_000)}n`;
-  if (ms < 100_000) return `${Math.floor(ms * 1000)}u`;
-  if (ms < 100_000_000) return `${Math.floor(ms)}m`;
-  if (ms < 100_000_000_000) return `${Math.floor(ms / 1000)}S`;
-  return `${Math.min(Math.floor(ms / 3_600_000), 99_999_999)}H`;
-};

@@ -1,5 +1,5 @@
 /** What is wrong with the place where a service should be named. */
-export type Misnamed = 'absent' | 'address' | 'malformed';
+type Misnamed = 'absent' | 'address' | 'malformed';
 
 /** A service's name as a call said it, or why it said none. */
 export interface Named {

@@ -10,7 +10,7 @@ import type { Access, Discovery, ServiceView, Snapshot } from '../../sidecar/cor
 import { broken, Code, ok, type Status } from '../../sidecar/core/status.ts';
 
 /** Words of a call that says nothing. */
-export const noWords: Words = {
+const noWords: Words = {
   requestId: '',
   traceparent: '',
   tracestate: '',
@@ -35,7 +35,7 @@ export const address = (id: string, name = 'inventory'): Address => {
 };
 
 /** Access rules that let everybody in. */
-export const anybody: Access = { intentions: [], allowByDefault: true, because: 'the test says so' };
+const anybody: Access = { intentions: [], allowByDefault: true, because: 'the test says so' };
 
 /** A snapshot of these parts; by default nothing is known and everybody may call. */
 export const snapshot = (

@@ -173,6 +173,23 @@ describe('an endpoint', () => {
     expect(counted('outrigger_links_lost_total')).toBe(1);
   });
 
+  it('goes on with the connections it has when another cannot be opened', () => {
+    const { send, links, endpoint, kit } = setUp();
+    send();
+    links[0]!.limit = 1;
+    links[0]!.ready();
+    send();
+    links[1]!.break('connect ECONNREFUSED');
+    expect([endpoint.reachable, endpoint.waiting]).toEqual([true, 1]);
+    send();
+    expect(links).toHaveLength(2); // not again at once
+    links[0]!.break('ECONNRESET');
+    expect(links).toHaveLength(3); // but now at once: nothing is left
+    links[2]!.ready();
+    expect(endpoint.waiting).toBe(0);
+    expect(kit.wheel.size).toBe(0);
+  });
+
   it('dials nothing when a connection that nobody uses breaks', () => {
     const { send, links, kit, endpoint } = setUp();
     send();
@@ -245,6 +262,18 @@ describe('an endpoint', () => {
       expect(kit.wheel.size).toBe(0);
       expect(links.every((link) => link.state === 'closed')).toBe(true);
     }
+  });
+
+  it('takes no offence at a dial that it gave up itself', () => {
+    const { send, links, endpoint, kit } = setUp();
+    const { attempt } = send();
+    attempt.call.life.cancel(ended(Code.DEADLINE_EXCEEDED, 'late'));
+    endpoint.drain();
+    links[0]!.break('no longer wanted');
+    expect([endpoint.reachable, endpoint.available]).toEqual([true, true]);
+    expect(kit.wheel.size).toBe(0);
+    send();
+    expect(links).toHaveLength(2);
   });
 
   it('does not shut its gate for dials that failed: the back-off does that already', () => {

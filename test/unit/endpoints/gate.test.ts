@@ -239,6 +239,16 @@ describe('a gate', () => {
     expect(gate.state).toBe('open');
   });
 
+  it('outlives a probe that throws', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    fail(5);
+    guarded.health = Promise.reject(new Error('a bug below'));
+    await pass(1000);
+    guarded.health = 'serving';
+    await pass(1000);
+    expect(gate.state).toBe('open');
+  });
+
   it('drops the answer of a probe that comes when the gate has changed', async () => {
     const { gate, fail, guarded, pass } = setUp();
     let answer!: (health: Health) => void;
