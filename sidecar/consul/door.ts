@@ -62,7 +62,7 @@ const answerMs = 10_000;
 const beatMs = 3000;
 
 /** Opens the door. Throws when the CA file cannot be read. Nothing is sent until the first question. */
-export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel'>): ConsulDoor => {
+export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'random'>): ConsulDoor => {
   const client = new ConsulClient(settings, kit, settings.caFile ? readCa(settings.caFile) : null);
   // Consul 1.8 answers the match without an index, so that nobody could hang there; the whole list has one.
   let matchLacksIndex = false;
@@ -106,7 +106,7 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel'>): C
   };
   return {
     url: client.url,
-    polls: new Polls(),
+    polls: new Polls(kit.random),
     connect: (service, question) =>
       get('poll', '/health/connect/{service}', { service }, answers.connectAnswer, question, {
         passing: '1',

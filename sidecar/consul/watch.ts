@@ -96,7 +96,7 @@ class Watch<T> {
     if (wait > 0) await pause(kit, wait, signal);
     if (signal.aborted) return;
     const answer = await this.#question();
-    if (signal.aborted) return;
+    if (answer === null || signal.aborted) return;
     if (answer.index !== null && this.#index !== undefined && answer.index < this.#index) {
       this.#doubtful = true;
       this.#index = undefined;
@@ -108,15 +108,20 @@ class Watch<T> {
     if (fresh !== null && !signal.aborted) this.#accept(fresh);
   }
 
-  async #question(): Promise<Answer<T>> {
-    const { kit, signal, mode, ask, polls } = this.#options;
+  /** The answer, or null when this watch had to make room for another or is to stop. */
+  async #question(): Promise<Answer<T> | null> {
+    const { signal, mode, ask, polls } = this.#options;
     const index = this.#index;
     if (index === undefined) return ask({ signal, mode });
-    if (!(await polls.enter(signal))) throw new ConsulError('stopped', 'stopped');
+    const place = await polls.enter(signal);
+    if (place === null) return null;
     try {
-      return await ask({ signal, mode, index, waitMs: polls.waitMs(kit.random) });
+      return await ask({ signal: place.signal, mode, index, waitMs: place.waitMs });
+    } catch (thrown) {
+      if (place.signal.aborted) return null;
+      throw thrown;
     } finally {
-      polls.leave();
+      place.leave();
     }
   }
 

@@ -62,7 +62,7 @@ const start = (options: Partial<WatchOptions<List>> = {}) => {
     hear: (value) => heard.push(value),
     isEmpty: (value) => value.length === 0,
     mode: 'stale',
-    polls: new Polls(),
+    polls: new Polls(() => 0.5),
     kit,
     signal: stop.signal,
     ...options,
@@ -240,7 +240,7 @@ describe('watch', () => {
       ask: agent.ask,
       hear: (value) => heard.push(value),
       mode: 'stale',
-      polls: new Polls(),
+      polls: new Polls(() => 0.5),
       kit,
       signal: stop.signal,
     });
@@ -283,15 +283,20 @@ describe('watch', () => {
     expect(pausing.agent.questions.length).toBe(1);
   });
 
-  it('hangs in 12 questions at a time, and shares them when there are more watches', async () => {
-    const polls = new Polls(2);
-    const watches = [start({ polls }), start({ polls }), start({ polls })];
-    for (const { agent } of watches) await agent.answer({ value: ['a'], index: 7n });
-    expect(watches.map(({ agent }) => agent.questions.length)).toEqual([2, 2, 1]);
+  it('makes room when there are more watches than places, and all take short turns', async () => {
+    const polls = new Polls(() => 0.5, 2);
+    const [one, two, three] = [start({ polls }), start({ polls }), start({ polls })];
+    for (const { agent } of [one, two, three]) await agent.answer({ value: ['a'], index: 7n });
+    // The first makes room for the third, comes back, and the second makes room for it.
+    expect(three.agent.last).toEqual({ mode: 'stale', index: 7n, waitMs: 1800 });
+    await pass(one.kit, 1000);
+    expect(one.agent.last).toEqual({ mode: 'stale', index: 7n, waitMs: 1800 });
+    await pass(two.kit, 1000);
     expect(polls.waiting).toBe(1);
-    await watches[0]!.agent.answer({ value: ['a'], index: 7n });
-    expect(watches[2]!.agent.last).toEqual({ mode: 'stale', index: 7n, waitMs: 27_000 });
-    for (const { finish } of watches) await finish();
+    await three.agent.answer({ value: ['a'], index: 7n });
+    expect(two.agent.last).toEqual({ mode: 'stale', index: 7n, waitMs: 1800 });
+    expect(one.kit.meter.count('outrigger_consul_failures_total', 'connect', 'stopped').value).toBe(0);
+    for (const { finish } of [one, two, three]) await finish();
     expect(polls.waiting).toBe(0);
   });
 });

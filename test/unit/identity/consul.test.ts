@@ -50,7 +50,7 @@ const start = () => {
   const leaf = new Changing<LeafAnswer>();
   const door = {
     url: 'http://consul',
-    polls: new Polls(),
+    polls: new Polls(() => 0.5),
     roots: roots.ask,
     leaf: (_: string, how: Question) => leaf.ask(how),
   };
