@@ -242,9 +242,9 @@ describe('a gate', () => {
   it('outlives a probe that throws', async () => {
     const { gate, fail, guarded, pass } = setUp();
     fail(5);
-    guarded.health = Promise.reject(new Error('a bug below'));
+    guarded.probe = () => Promise.reject(new Error('a bug below'));
     await pass(1000);
-    guarded.health = 'serving';
+    guarded.probe = () => Promise.resolve('serving');
     await pass(1000);
     expect(gate.state).toBe('open');
   });
