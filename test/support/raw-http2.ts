@@ -94,11 +94,11 @@ export const settingsAck: Buffer = frame(FrameType.SETTINGS, Flag.ACK, 0);
 export const message = (octets: Buffer): Buffer =>
   Buffer.concat([Buffer.from([0]), words(octets.length), octets]);
 
-/** Turns of the event loop until `predicate` holds. Fails after ten seconds, with what was waited for. */
+/** Turns of the event loop until `predicate` holds. Fails after five seconds, with what was waited for. */
 export const until = async (predicate: () => boolean, what = 'a condition'): Promise<void> => {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 5_000;
   while (!predicate()) {
-    if (performance.now() > end) throw new Error(`waited ten seconds for ${what}`);
+    if (performance.now() > end) throw new Error(`waited five seconds for ${what}`);
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 };
@@ -125,9 +125,9 @@ export class RawPeer {
     });
   }
 
-  /** Dials a server; `greet`: sends preface and SETTINGS. */
-  static async dial(port: number, greet: Buffer | null = settings()): Promise<RawPeer> {
-    const socket = new Socket();
+  /** Dials a server; `greet`: sends preface and SETTINGS; `clings`: does not close when the other end does. */
+  static async dial(port: number, greet: Buffer | null = settings(), clings = false): Promise<RawPeer> {
+    const socket = new Socket({ allowHalfOpen: clings });
     const peer = new RawPeer(socket, 0);
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
