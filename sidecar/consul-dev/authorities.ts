@@ -63,6 +63,7 @@ export class Authorities {
     const index = this.#ledger.write('roots');
     before.modifyIndex = index;
     this.#roots = [...this.#roots, this.#listed(next, index)].slice(-mostRoots);
+    next.keepVouchers(this.#roots.length - 1);
     this.#stale();
   }
 
@@ -70,7 +71,7 @@ export class Authorities {
   dropOld(): void {
     if (this.#roots.length === 1) return;
     this.#roots = this.#roots.slice(-1);
-    this.active.forgetVouchers();
+    this.active.keepVouchers(0);
     this.#roots[0]!.modifyIndex = this.#ledger.write('roots');
     this.#stale();
   }

@@ -4,12 +4,12 @@ import { failed, Refusal } from './refusal.ts';
 import type { Time } from './time.ts';
 
 /** What a query sees, and the write that it saw last. */
-export interface Reading extends Answer {
+interface Reading extends Answer {
   readonly index: number;
 }
 
 /** What makes a query wait. */
-export interface Blocks {
+interface Blocks {
   /** Reads afresh at each turn. */
   read(): Reading | Promise<Reading>;
   /** Whether a write to the topic may change the reading. */

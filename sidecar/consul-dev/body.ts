@@ -1,7 +1,7 @@
 import { Refusal } from './refusal.ts';
 
 /** What a field of a body may hold. */
-export type FieldKind = 'text' | 'number' | 'flag' | 'texts' | 'object' | 'objects' | 'map' | 'duration';
+type FieldKind = 'text' | 'number' | 'flag' | 'texts' | 'object' | 'objects' | 'map' | 'duration';
 
 /** Names of fields as Consul writes them, with what each holds. */
 export type Fields = Readonly<Record<string, FieldKind>>;

@@ -123,10 +123,11 @@ const isPassing = (one: View): boolean =>
 
 const namesAndTags = (registry: Registry): Record<string, string[]> => {
   // The servers of a cluster list themselves; a client that counts names would miss this one.
-  const names: Record<string, string[]> = { consul: [] };
+  const names = new Map<string, Set<string>>([['consul', new Set()]]);
   for (const { fields } of registry.services.values()) {
-    const own = Object.hasOwn(names, fields.Service) ? names[fields.Service]! : [];
-    names[fields.Service] = [...new Set([...own, ...fields.Tags])].sort();
+    const tags = names.get(fields.Service) ?? new Set();
+    for (const tag of fields.Tags) tags.add(tag);
+    names.set(fields.Service, tags);
   }
-  return names;
+  return Object.fromEntries([...names].map(([name, tags]) => [name, [...tags].sort()]));
 };

@@ -6,7 +6,7 @@ import { Refusal } from './refusal.ts';
 export type Status = 'passing' | 'warning' | 'critical';
 
 /** How a check finds its status. */
-export type CheckKind = 'ttl' | 'tcp' | 'grpc' | 'alias' | 'maintenance';
+type CheckKind = 'ttl' | 'tcp' | 'grpc' | 'alias' | 'maintenance';
 
 /** A check as it was asked for. */
 export interface CheckDefinition {

@@ -18,8 +18,6 @@ import { type Check, Registry } from './registry.ts';
 import { portOf, serve } from './server.ts';
 import { systemTime, type Time } from './time.ts';
 
-export type { Time } from './time.ts';
-
 /** Settings of the development agent; all have defaults. */
 export interface AgentOptions {
   /** Address to listen on; default 127.0.0.1. */

@@ -1,7 +1,7 @@
 import type { Time } from './time.ts';
 
 /** Why a wait ended. */
-export type Woken = 'changed' | 'late' | 'gone';
+type Woken = 'changed' | 'late' | 'gone';
 
 /** One query that holds still until something that concerns it is written. */
 interface Waiter {

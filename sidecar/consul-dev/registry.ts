@@ -46,6 +46,8 @@ export class Registry {
   readonly #time: Time;
   readonly #start: StartCheck;
   readonly #stops: Map<string, () => void> = new Map();
+  /** Ids of checks by the service that they are of. */
+  readonly #byService: Map<string, Set<string>> = new Map();
   #extinction = 0;
 
   constructor(ledger: Ledger, time: Time, start: StartCheck, nodeName: string) {
@@ -81,6 +83,7 @@ export class Registry {
       );
       const createIndex = this.services.get(service.ID)?.createIndex ?? index;
       this.services.set(service.ID, { fields: service, createIndex, modifyIndex: index });
+      if (known !== undefined) this.#forgetUnused(topicsOf(known.fields), index);
     }
     if (replace) {
       const named = new Set(checks.map((check) => check.id));
@@ -99,12 +102,7 @@ export class Registry {
     this.services.delete(id);
     const topics = topicsOf(known.fields);
     const index = this.#ledger.write(...topics, 'services', 'checks');
-    const left = new Set([...this.services.values()].flatMap(({ fields }) => topicsOf(fields)));
-    for (const topic of topics)
-      if (!left.has(topic)) {
-        this.#ledger.forget(topic);
-        if (!topic.startsWith('agent:')) this.#extinction = index;
-      }
+    this.#forgetUnused(topics, index);
     this.#follow(id, 0);
   }
 
@@ -116,6 +114,8 @@ export class Registry {
     if (serviceId === '' && !this.checks.has(id) && this.checksOf('').length >= mostNodeChecks)
       throw new Refusal(500, `the development agent holds ${mostNodeChecks} checks of its node at most`);
     const known = this.checks.get(id);
+    // An id that moves to another service leaves the first one's list.
+    if (known !== undefined && known.definition.serviceId !== serviceId) this.removeCheck(id);
     this.#stops.get(id)?.();
     const status = known?.status ?? definition.status;
     const same = known !== undefined && isDeepStrictEqual(known.definition, definition);
@@ -129,6 +129,7 @@ export class Registry {
       criticalSince: known?.criticalSince ?? (status === 'critical' ? this.#time.now() : null),
     };
     this.checks.set(id, check);
+    this.#byService.set(serviceId, (this.#byService.get(serviceId) ?? new Set()).add(id));
     if (definition.kind === 'alias') this.#judge(check, 0);
     else this.#stops.set(id, this.#start(check));
     this.#follow(serviceId, 0);
@@ -174,7 +175,7 @@ export class Registry {
 
   /** Checks of one service; of the node for an empty id. */
   checksOf(serviceId: string): Check[] {
-    return [...this.checks.values()].filter((check) => check.definition.serviceId === serviceId);
+    return [...(this.#byService.get(serviceId) ?? [])].map((id) => this.checks.get(id)!);
   }
 
   /** Index of a query for one name: its own last write, or that of the last name which vanished. */
@@ -202,10 +203,24 @@ export class Registry {
     this.#follow(check.definition.serviceId, depth + 1);
   }
 
+  /** Forgets topics that no service is written under any more; names never seen answer with that index from now on. */
+  #forgetUnused(topics: readonly string[], index: number): void {
+    const used = new Set([...this.services.values()].flatMap(({ fields }) => topicsOf(fields)));
+    for (const topic of topics) {
+      if (used.has(topic)) continue;
+      this.#ledger.forget(topic);
+      if (!topic.startsWith('agent:')) this.#extinction = index;
+    }
+  }
+
   #drop(id: string): void {
     this.#stops.get(id)?.();
     this.#stops.delete(id);
+    const serviceId = this.checks.get(id)?.definition.serviceId ?? '';
     this.checks.delete(id);
+    const siblings = this.#byService.get(serviceId);
+    siblings?.delete(id);
+    if (siblings?.size === 0) this.#byService.delete(serviceId);
   }
 
   /** Counts a change of a service's checks; a check of the node belongs to every service. */

@@ -5,7 +5,7 @@ import type { Answer, Ask, Route } from './ask.ts';
 import { Refusal } from './refusal.ts';
 
 /** Bytes of a request's body; a value in KV may be half a mebibyte, as in Consul. */
-export const bodyLimit: number = 512 * 1024;
+const bodyLimit = 512 * 1024;
 
 /** Settings of the HTTP server. */
 export interface ServerOptions {
@@ -33,8 +33,8 @@ export const serve = async (routes: readonly Route[], options: ServerOptions): P
         response.destroy();
       });
   });
-  // A blocking query may hold for ten minutes and a sixteenth.
-  server.requestTimeout = 0;
+  // Counts until the request has been read: a blocking query may hold for longer, a client that stalls may not.
+  server.requestTimeout = 30_000;
   server.keepAliveTimeout = 120_000;
   limitConnections(server, options.connectionsPerClient);
   await new Promise<void>((resolve, reject) => {

@@ -151,9 +151,9 @@ export class Authority {
     next.#intermediates.push(await this.#signAuthority(next.#name, next.#key), ...this.#intermediates);
   }
 
-  /** Forgets what older roots have signed; leaves from now on are chained to this root alone. */
-  forgetVouchers(): void {
-    this.#intermediates.length = 0;
+  /** Keeps the vouchers of the `count` roots before this one, and forgets those of older ones. */
+  keepVouchers(count: number): void {
+    this.#intermediates.length = Math.min(count, this.#intermediates.length);
   }
 
   /** Signs its own root; done once, by `createAuthority`. */

@@ -143,6 +143,10 @@ export const consulContract = (name: string, start: () => Promise<Agent>): void 
         const health = await api.get('/v1/agent/health/service/id/mended-1');
         expect([health.status, health.json().AggregatedStatus]).toEqual([503, 'maintenance']);
         await api.put('/v1/agent/service/maintenance/mended-1?enable=false');
+        await api.put('/v1/agent/check/warn/mended-app');
+        const warned = await api.get('/v1/agent/health/service/name/mended');
+        expect([warned.status, warned.headers.get('x-consul-reason')]).toEqual([429, 'warning']);
+        await api.put('/v1/agent/check/pass/mended-app');
         await api.until('/v1/health/connect/mended?passing', one);
         expect((await api.get('/v1/agent/health/service/name/mended')).status).toBe(200);
       });
@@ -753,6 +757,25 @@ export const consulContract = (name: string, start: () => Promise<Agent>): void 
         expect(status).toBe(500);
         expect(why).toMatch(/^detected circular resolver redirect: \[c\d\.default\.dc1 -> c/);
         expect((await api.get('/v1/config/service-resolver/c2')).status).toBe(404);
+        for (const name of ['s1', 's2', 'h1'])
+          expect(await put({ Kind: 'service-defaults', Name: name, Protocol: 'http' })).toEqual([
+            200,
+            'true',
+          ]);
+        const splitTo = (name: string, to: string) =>
+          put({ Kind: 'service-splitter', Name: name, Splits: [{ Weight: 100, Service: to }] });
+        expect(await splitTo('s1', 's2')).toEqual([200, 'true']);
+        const [circle, whyCircle] = await splitTo('s2', 's1');
+        expect([circle, whyCircle]).toEqual([500, expect.stringMatching(/^detected circular reference: \[/)]);
+        expect(await put({ Kind: 'service-resolver', Name: 't1', Redirect: { Service: 'h1' } })).toEqual([
+          500,
+          'discovery chain "t1" uses inconsistent protocols; service "h1" has "http" which is not "tcp"',
+        ]);
+        // A splitter of a service whose calls cannot be routed one by one is kept, and not used.
+        expect(await splitTo('t1', 'h1')).toEqual([200, 'true']);
+        expect((await api.get('/v1/discovery-chain/t1')).json().Chain.StartNode).toBe(
+          'resolver:t1.default.dc1',
+        );
         expect(await put({ Kind: 'service-resolver', Name: 'c3', DefaultSubset: 'none' })).toEqual([
           500,
           expect.stringMatching(/none/),
