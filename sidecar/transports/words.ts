@@ -7,7 +7,7 @@ export interface RequestHead {
   readonly authority: string;
   readonly contentType: string;
   readonly words: Words;
-  /** Name, value, name, value: everything else, content-type included. */
+  /** Name, value, name, value: everything else, content-type and x-correlation-id included. */
   readonly metadata: readonly string[];
 }
 
@@ -50,7 +50,8 @@ export const readHead = (fields: readonly string[]): RequestHead => {
     } else if (slot !== drop) {
       if (found[slot] === '') found[slot] = value;
       else if (slot === 10) found[slot] += `,${value}`;
-      if (slot === 5) metadata.push(name, value);
+      // Apps may read the other spelling of the id themselves: it passes as it came.
+      if (slot === 5 || slot === 7) metadata.push(name, value);
     }
   }
   return {

@@ -114,6 +114,16 @@ export class EchoClient {
     return this.#follow(this.#method(method)(metadataOf(words), optionsOf(words)));
   }
 
+  /** A unary call of any path, byte for byte as given. */
+  raw(path: string, request: Buffer = Buffer.alloc(0), words: CallWords = {}): Promise<Ended> {
+    const asIs = (octets: Buffer): Buffer => octets;
+    return new Promise((resolve) => {
+      this.#client
+        .makeUnaryRequest(path, asIs, asIs, request, metadataOf(words), optionsOf(words), () => {})
+        .on('status', (status) => resolve(endedOf(status)));
+    });
+  }
+
   close(): void {
     this.#client.close();
   }
