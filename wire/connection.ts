@@ -309,11 +309,9 @@ export class Connection implements Driven {
     }
     if (this.state === 'opening' && now - this.#openedAt >= limits.prefaceMs)
       return this.#destroy('no HTTP/2 preface in time', 'preface-timeout');
-    if (this.#dispatch.headersOverdue(now))
-      return this.#destroy('a header block without end', 'headers-timeout');
+    if (this.#dispatch.expire(now)) return this.#destroy('a header block without end', 'headers-timeout');
     if (this.#reader.waited(now) >= (this.#reader.inData ? limits.messageMs : limits.headersMs))
       return this.#destroy('a frame without end', 'headers-timeout');
-    this.#dispatch.expireMessages(now);
     if (this.state === 'draining') this.#tickDraining(now);
     else {
       const { maxAgeMs = 0 } = this.#options;

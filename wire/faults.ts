@@ -1,0 +1,58 @@
+import type { Connection } from './connection.ts';
+import type { Breach } from './floods.ts';
+import { ErrorCode } from './frames.ts';
+import type { Stream } from './stream.ts';
+
+/*
+ * What becomes of a peer that breaks a rule. All answer whether the connection goes on.
+ */
+
+/** Ends the connection for a fault of the peer's. */
+export const fail = (connection: Connection, code: number, why: string): false => {
+  connection.fail(code, why);
+  return false;
+};
+
+/** Ends the connection for too much of something that costs the peer next to nothing. */
+export const flood = (connection: Connection, breach: Breach, what: string): false => {
+  connection.fail(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what}`, breach);
+  return false;
+};
+
+/** Resets one stream for a fault of the peer's, and tells its listener. */
+export const streamError = (stream: Stream, code: number, why: string, breach?: Breach): boolean => {
+  const { connection } = stream;
+  if (breach !== undefined) connection.listener.breach(breach);
+  const unanswered = !stream.headersSent;
+  const abort = { code, by: 'us' as const, reached: true, message: why, ...(breach && { breach }) };
+  stream.reset(code);
+  stream.listener.aborted(abort);
+  if (connection.role === 'server' && unanswered && !connection.resets.reset(stream.openedAt))
+    return flood(connection, 'resets', 'streams that had to be reset');
+  return connection.state !== 'closed';
+};
+
+/** Resets a request that nobody has been asked about. */
+export const refuse = (stream: Stream, code: number): boolean => {
+  stream.release();
+  stream.reset(code);
+  const { connection } = stream;
+  return (
+    connection.resets.reset(stream.openedAt) || flood(connection, 'resets', 'streams that had to be reset')
+  );
+};
+
+/** Counts a reset that the peer sent: young and unanswered ones cost it nothing and us a call. */
+export const countReset = (stream: Stream): boolean => {
+  const { connection } = stream;
+  if (connection.role === 'client' || stream.headersSent) return true;
+  return connection.resets.reset(stream.openedAt) || flood(connection, 'resets', 'resets of young streams');
+};
+
+/** A frame for a stream that is gone: known when we reset it, else a fault. */
+export const onClosed = (connection: Connection, id: number, what: string): boolean => {
+  if (connection.isIdle(id))
+    return fail(connection, ErrorCode.PROTOCOL_ERROR, `${what} on idle stream ${id}`);
+  if (id > connection.lastTaken || connection.wasReset(id)) return true;
+  return fail(connection, ErrorCode.STREAM_CLOSED, `${what} on closed stream ${id}`);
+};
