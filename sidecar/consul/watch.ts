@@ -4,6 +4,7 @@ import { backoffMs } from './backoff.ts';
 import { Bucket } from './bucket.ts';
 import type { Answer, Question } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
+import type { Losses } from './losses.ts';
 import { pause } from './pause.ts';
 import type { Polls } from './polls.ts';
 
@@ -18,8 +19,8 @@ export interface WatchOptions<T> {
   readonly hear: (value: T) => void;
   /** Hears why there is no answer, and null when answers come again. */
   readonly trouble?: (error: ConsulError | null) => void;
-  /** True for a list without entries. Given, a list that had entries is not believed empty at the first word. */
-  readonly isEmpty?: (value: T) => boolean;
+  /** What a list has lost. Given, a list is not believed empty at the first word, nor shorter after a failure. */
+  readonly losses?: (held: T, value: T) => Losses;
   /** `stale` for what Consul's servers hold; `default` for what the agent itself makes, as certificates. */
   readonly mode: 'stale' | 'default';
   readonly polls: Polls;
@@ -30,7 +31,7 @@ export interface WatchOptions<T> {
 }
 
 /** Longest pause after failures, milliseconds: an agent that is back is found within it. */
-const longestBackoffMs = 10_000;
+const longestBackoffMs = 5000;
 /** A stale answer older than this is asked for again of the leader, once. As consul-template. */
 const oldestContactMs = 2000;
 /** How long after an emptied list it is asked for again, milliseconds. */
@@ -41,18 +42,21 @@ const confirmAfterMs = 500;
  * the mesh would vanish until then.
  */
 const doubtfulHoldMs = 120_000;
-/** Between the questions of a doubtful hold, milliseconds. */
+/** The same for a list that is merely shorter: twice the time in which sidecars register again with a lost agent. */
+const doubtfulPartMs = 10_000;
+/** Between the questions of a hold, milliseconds. */
 const holdStepMs = 2000;
 
 /**
  * Watches one thing in Consul by blocking queries until `signal` aborts. Settles then; never rejects.
  *
- * - what fails keeps the value before; pauses grow from 250 ms to 10 s, with jitter;
+ * - what fails keeps the value before; pauses grow from 250 ms to 5 s, with jitter;
  * - after a failure, and when the index goes back, the next question carries no index: one with an index from the
  *   future would hang for its whole wait;
  * - a token bucket bounds the questions, whatever the index does;
  * - only what differs is told on: an index that moves is no promise of a change;
- * - a list that becomes empty is told on only after a consistent read has said so too.
+ * - a list that becomes empty is told on only after a consistent read has said so too, and after a failure or an
+ *   index that went back every loss is held for a while, because whoever is missing may be on the way back.
  *
  * Ref: "Blocking Queries" of Consul's API pages.
  */
@@ -65,10 +69,10 @@ class Watch<T> {
   #index: bigint | undefined;
   #failures = 0;
   #said = '';
-  /** Consul failed, or its index went back, since the last list with entries. */
+  /** Consul failed, or its index went back, since the last good list. */
   #doubtful = false;
-  /** When a list with entries became empty, monotonic milliseconds; null while that has not happened. */
-  #emptiedAt: number | null = null;
+  /** The losses that are not believed yet: since when, and for how long, in milliseconds. */
+  #hold: { readonly since: number; readonly forMs: number } | null = null;
 
   constructor(options: WatchOptions<T>) {
     this.#options = options;
@@ -79,7 +83,7 @@ class Watch<T> {
     const { kit, signal } = this.#options;
     while (!signal.aborted) {
       try {
-        if (this.#emptiedAt !== null) await this.#confirm();
+        if (this.#hold !== null) await this.#confirm(this.#hold);
         else await this.#step();
         if (!signal.aborted) this.#recovered();
       } catch (thrown) {
@@ -102,7 +106,7 @@ class Watch<T> {
       this.#index = undefined;
     } else this.#index = answer.index ?? undefined;
     this.#bucket.judge(this.#accept(answer));
-    if (mode !== 'stale' || answer.lastContactMs <= oldestContactMs || this.#emptiedAt !== null) return;
+    if (mode !== 'stale' || answer.lastContactMs <= oldestContactMs || this.#hold !== null) return;
     // The stale answer stands already: when there is no leader, this question fails, and that is all.
     const fresh = await ask({ signal, mode: 'consistent' }).catch(() => null);
     if (fresh !== null && !signal.aborted) this.#accept(fresh);
@@ -125,45 +129,52 @@ class Watch<T> {
     }
   }
 
-  /** Asks the leader whether what became empty is. */
-  async #confirm(): Promise<void> {
+  /** Asks the leader whether what is missing is gone. */
+  async #confirm({ since, forMs }: { since: number; forMs: number }): Promise<void> {
     const { kit, signal, ask } = this.#options;
-    const hold = this.#doubtful ? doubtfulHoldMs : confirmAfterMs;
-    await pause(kit, Math.min(hold, holdStepMs), signal);
+    await pause(kit, Math.min(forMs, holdStepMs), signal);
     if (signal.aborted) return;
     const answer = await ask({ signal, mode: 'consistent' });
     if (signal.aborted) return;
-    const over = kit.clock.now() - this.#emptiedAt! >= hold;
-    if (this.#isEmptied(answer.value) && (!over || !answer.knownLeader)) return;
+    const needed = this.#holdMs(answer.value);
+    if (needed > 0 && (!answer.knownLeader || kit.clock.now() - since < needed)) {
+      this.#hold = { since, forMs: needed };
+      return;
+    }
     this.#index = answer.index ?? undefined;
-    this.#emptiedAt = null;
+    this.#hold = null;
     this.#take(answer.value);
   }
 
-  /** Takes an answer, or holds it when it is empty all of a sudden. True when it brought news. */
+  /** Takes an answer, or holds it when something is missing all of a sudden. True when it brought news. */
   #accept(answer: Answer<T>): boolean {
     const { kit, kind, about, mode } = this.#options;
     // What the agent makes itself comes from its cache, which never knows a leader.
     if (mode === 'stale') kit.meter.count('outrigger_consul_stale', kind).value = answer.knownLeader ? 0 : 1;
-    if (!this.#isEmptied(answer.value)) return this.#take(answer.value);
-    this.#emptiedAt = kit.clock.now();
-    if (!answer.knownLeader) this.#doubtful = true;
+    if (!answer.knownLeader && mode === 'stale') this.#doubtful = true;
+    const forMs = this.#holdMs(answer.value);
+    if (forMs === 0) return this.#take(answer.value);
+    this.#hold = { since: kit.clock.now(), forMs };
     kit.meter.count('outrigger_consul_held_total', kind).value++;
-    const fields = { question: kind, about, doubtful: this.#doubtful };
-    kit.log.info(fields, 'Consul says that nothing is left; held until a consistent read says so too');
+    kit.log.info(
+      { question: kind, about, forMs },
+      'Consul lost entries; they are held until a consistent read confirms the loss',
+    );
     return true;
   }
 
-  #isEmptied(value: T): boolean {
-    const { isEmpty } = this.#options;
-    return isEmpty !== undefined && this.#held !== null && isEmpty(value) && !isEmpty(this.#held.value);
+  /** How long the losses in `value` must have lasted before they are believed, milliseconds; 0 when there are none. */
+  #holdMs(value: T): number {
+    const { losses } = this.#options;
+    const lost = losses === undefined || this.#held === null ? 'none' : losses(this.#held.value, value);
+    if (lost === 'all') return this.#doubtful ? doubtfulHoldMs : confirmAfterMs;
+    return lost === 'some' && this.#doubtful ? doubtfulPartMs : 0;
   }
 
   #take(value: T): boolean {
-    const { isEmpty, hear } = this.#options;
-    if (isEmpty === undefined || !isEmpty(value)) this.#doubtful = false;
+    this.#doubtful = false;
     if (this.#held !== null && isDeepStrictEqual(this.#held.value, value)) return false;
-    hear(value);
+    this.#options.hear(value);
     this.#held = { value };
     return true;
   }

@@ -1,12 +1,13 @@
 import type { ConnectEntry } from '../consul/answers.ts';
 import type { ConsulDoor } from '../consul/door.ts';
 import { ConsulError } from '../consul/errors.ts';
+import { lossesOf } from '../consul/losses.ts';
 import { pause } from '../consul/pause.ts';
 import { watch } from '../consul/watch.ts';
 import { Cell } from '../core/cell.ts';
 import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
-import type { Access, ServiceView, Slice } from '../core/snapshot.ts';
+import type { Access, Intention, ServiceView, Slice } from '../core/snapshot.ts';
 import { accessQuestion, notYet } from './access.ts';
 import { addressesOf } from './addresses.ts';
 import { Catalog } from './catalog.ts';
@@ -61,6 +62,7 @@ class ConsulSource implements Source {
   readonly #stop: AbortController = new AbortController();
   readonly #close = (): void => this.close();
   #access: Access = notYet;
+  #trouble: string | null = null;
 
   constructor(options: ConsulSourceOptions) {
     const { door, service, kit, signal } = options;
@@ -104,6 +106,12 @@ class ConsulSource implements Source {
     return `${asked}: it knows no such service${names.length === 0 ? '' : `; did you mean ${names.join(' or ')}?`}`;
   }
 
+  trouble(): string | null {
+    if (this.#trouble !== null) return this.#trouble;
+    for (const { trouble } of this.#names.values()) if (trouble !== null) return trouble;
+    return null;
+  }
+
   close(): void {
     this.#options.signal.removeEventListener('abort', this.#close);
     this.#stop.abort();
@@ -120,7 +128,10 @@ class ConsulSource implements Source {
         this.#access = access;
         this.#publish();
       },
-      isEmpty: (access) => access.intentions.length === 0,
+      trouble: (error) => {
+        this.#trouble = error?.message ?? null;
+      },
+      losses: (held, now) => lossesOf(held.intentions.map(ruleOf), now.intentions.map(ruleOf)),
       mode: 'stale',
       polls: door.polls,
       kit,
@@ -170,7 +181,11 @@ class ConsulSource implements Source {
       trouble: (error) => {
         watched.trouble = error?.message ?? null;
       },
-      isEmpty: (endpoints) => endpoints.length === 0,
+      losses: (held, now) =>
+        lossesOf(
+          held.map(({ id }) => id),
+          now.map(({ id }) => id),
+        ),
       mode: 'stale',
       polls: door.polls,
       kit,
@@ -218,6 +233,9 @@ class ConsulSource implements Source {
     }
   }
 }
+
+/** An intention by what it is about. */
+const ruleOf = ({ from, to }: Intention): string => `${from} ${to}`;
 
 const longestUnwanted = (watched: readonly (readonly [string, Watched])[]): string =>
   watched.reduce((one, other) => (other[1].wantedAt < one[1].wantedAt ? other : one))[0];

@@ -36,18 +36,23 @@ export const fileSource = (options: FileSourceOptions): Source => {
       try {
         const said = await load();
         if (signal.aborted || closed) break;
+        trouble = null;
         slice.set(staticSlice(said));
         kit.log.info({ path }, 'the settings file changed; services, intentions and flags are read again');
       } catch (thrown) {
         kit.meter.count('outrigger_slices_refused_total', 'static').value++;
-        const cause = thrown instanceof Error ? thrown.message : String(thrown);
-        kit.log.error({ path, cause }, 'the changed settings file is not used; what was known holds');
+        trouble = thrown instanceof Error ? thrown.message : String(thrown);
+        kit.log.error(
+          { path, cause: trouble },
+          'the changed settings file is not used; what was known holds',
+        );
       }
     }
     reading.busy = false;
   };
 
   let closed = false;
+  let trouble: string | null = null;
   const stop = watchFiles([path], kit, () => void read());
   const close = (): void => {
     closed = true;
@@ -60,6 +65,7 @@ export const fileSource = (options: FileSourceOptions): Source => {
     slice,
     want: () => {},
     describe: (service) => describeStatic(slice.value, service, `the settings in ${path}`),
+    trouble: () => trouble,
     close,
   };
 };

@@ -3,16 +3,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulDoor, openConsul } from '../../../sidecar/consul/door.ts';
 import { type Registration, register } from '../../../sidecar/consul/registration.ts';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
-import type { Cell } from '../../../sidecar/core/cell.ts';
 import type { Kit } from '../../../sidecar/core/kit.ts';
-import { silent } from '../../../sidecar/core/log.ts';
-import { Meter } from '../../../sidecar/core/meter.ts';
-import { Wheel } from '../../../sidecar/core/wheel.ts';
 import { consulIdentity } from '../../../sidecar/identity/consul.ts';
 import { type Assembly, assemble } from '../../../sidecar/sources/assemble.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
-import { metrics } from '../../../sidecar/telemetry/metrics.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
+import { makeKit, until } from './live.ts';
 
 type Agent = { readonly url: string; close(): Promise<void> };
 const version = consulVersion();
@@ -21,31 +17,6 @@ const agents: [string, () => Promise<Agent>, boolean][] = [
   ['the development agent, as Consul 1.8', () => startAgent({ matchIndex: false }), false],
   [`a real Consul ${version ?? '(none on PATH)'}`, startRealConsul, version === null],
 ];
-
-const clock = { now: () => performance.now(), wall: () => Date.now() };
-const makeKit = (): Kit => ({
-  clock,
-  wheel: new Wheel(clock),
-  random: Math.random,
-  log: silent,
-  meter: new Meter(metrics),
-});
-
-/** Settles when the cell's value is as wanted, now or later. */
-const until = <T>(cell: Cell<T>, what: string, wanted: (value: T) => boolean, mostMs = 10_000): Promise<T> =>
-  new Promise((settle, reject) => {
-    if (wanted(cell.value)) return settle(cell.value);
-    const limit = setTimeout(() => {
-      deaf();
-      reject(new Error(`not within ${mostMs} ms: ${what}`));
-    }, mostMs);
-    const deaf = cell.listen((value) => {
-      if (!wanted(value)) return;
-      clearTimeout(limit);
-      deaf();
-      settle(value);
-    });
-  });
 
 for (const [name, startOne, skip] of agents) {
   describe.skipIf(skip)(`discovery by ${name}`, () => {

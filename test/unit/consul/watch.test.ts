@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, Question } from '../../../sidecar/consul/door.ts';
 import { ConsulError } from '../../../sidecar/consul/errors.ts';
+import { lossesOf } from '../../../sidecar/consul/losses.ts';
 import { Polls } from '../../../sidecar/consul/polls.ts';
 import { type WatchOptions, watch } from '../../../sidecar/consul/watch.ts';
 import { type StillKit, stillKit } from '../../support/kit.ts';
@@ -60,7 +61,7 @@ const start = (options: Partial<WatchOptions<List>> = {}) => {
     about: 'inventory',
     ask: agent.ask,
     hear: (value) => heard.push(value),
-    isEmpty: (value) => value.length === 0,
+    losses: lossesOf,
     mode: 'stale',
     polls: new Polls(() => 0.5),
     kit,
@@ -119,7 +120,7 @@ describe('watch', () => {
     await finish();
   });
 
-  it('keeps what it knows through failures, and pauses longer each time, up to 10 s', async () => {
+  it('keeps what it knows through failures, and pauses longer each time, up to 5 s', async () => {
     const { agent, kit, heard, finish } = start();
     await agent.answer({ value: ['a'], index: 7n });
     agent.always = () => new ConsulError('status', 'Consul says 500', 500);
@@ -127,8 +128,8 @@ describe('watch', () => {
     await pass(kit, 60_000);
     const times = agent.questions.slice(2).map(({ at }) => at);
     const pauses = times.slice(1).map((at, place) => at - times[place]!);
-    expect(pauses.slice(0, 5).every((pause, place) => place === 0 || pause > pauses[place - 1]!)).toBe(true);
-    expect(Math.max(...pauses)).toBeLessThanOrEqual(10_000);
+    expect(pauses.slice(0, 4).every((pause, place) => place === 0 || pause > pauses[place - 1]!)).toBe(true);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(5000);
     expect(agent.questions.slice(2).every(({ index }) => index === undefined)).toBe(true);
     expect(heard).toEqual([['a']]);
     expect(kit.meter.count('outrigger_consul_failures_total', 'connect', 'status').value).toBe(
@@ -215,6 +216,37 @@ describe('watch', () => {
     agent.always = () => ({ value: ['a', 'b'], index: 9n });
     await pass(kit, 2100);
     expect(heard).toEqual([['a'], ['a', 'b']]);
+    await finish();
+  });
+
+  it('holds a shorter list 10 s after a failure, and takes it at once without one', async () => {
+    const { agent, kit, heard, finish } = start();
+    await agent.answer({ value: ['a', 'b', 'c'], index: 70n });
+    await agent.answer({ value: ['a', 'b'], index: 71n });
+    expect(heard.length).toBe(2);
+    await pass(kit, 1000);
+    await agent.answer(new ConsulError('refused', 'the agent restarts'));
+    await pass(kit, 1000);
+    agent.always = () => ({ value: ['a'], index: 5n });
+    await agent.answer({ value: ['a'], index: 4n });
+    await pass(kit, 9000);
+    expect(heard.length).toBe(2);
+    await pass(kit, 3000);
+    expect(heard).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a']]);
+    await finish();
+  });
+
+  it('sees nobody leave while all come back to a restarted agent one by one', async () => {
+    const { agent, kit, heard, finish } = start();
+    await agent.answer({ value: ['a', 'b'], index: 70n });
+    await agent.answer(new ConsulError('refused', 'the agent restarts'));
+    await pass(kit, 1000);
+    agent.always = () => ({ value: ['b'], index: 5n });
+    await agent.answer({ value: [], index: 4n });
+    await pass(kit, 4000);
+    agent.always = () => ({ value: ['a', 'b'], index: 6n });
+    await pass(kit, 4000);
+    expect(heard).toEqual([['a', 'b']]);
     await finish();
   });
 

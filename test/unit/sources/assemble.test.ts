@@ -18,6 +18,7 @@ const source = (first: Slice): Source & { wanted: string[]; closed: boolean } =>
     this.wanted.push(name);
   },
   describe: (name) => `${first.origin} was asked for ${name}`,
+  trouble: () => null,
   close() {
     this.closed = true;
   },
