@@ -124,6 +124,8 @@ export const keepsTheFilterContract = <In extends object, Out extends object>(
         });
       await expect(threw()).rejects.toBe(bug);
       expectNothingLeft(kit);
+      lifeOf(given).settle({ code: Code.INTERNAL, message: String(bug), from: 'mesh', reached: true });
+      expectNothingLeft(kit); // and nothing was given back twice
     });
 
     it('cleans up when next rejects', async () => {

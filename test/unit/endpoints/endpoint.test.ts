@@ -248,6 +248,23 @@ describe('an endpoint', () => {
     expect(kit.wheel.size).toBe(0);
   });
 
+  it('leaves with all its connections, and no timer stays', () => {
+    const { send, links, endpoint, gone, kit } = setUp();
+    const calls = [send(), send()];
+    for (const at of [0, 1]) {
+      links[at]!.limit = 1;
+      links[at]!.ready();
+    }
+    expect(calls).toHaveLength(2);
+    expect(kit.wheel.size).toBe(1); // looks for idle connections
+    endpoint.leave();
+    expect(kit.wheel.size).toBe(0);
+    links[0]!.end(0);
+    expect(gone()).toBe(0);
+    links[1]!.end(0);
+    expect(gone()).toBe(1);
+  });
+
   it('leaves nothing behind when it leaves while it dials or backs off', async () => {
     const dialling = setUp();
     const call = dialling.send();

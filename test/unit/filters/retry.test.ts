@@ -148,6 +148,7 @@ describe('retry', () => {
     const gone = { code: Code.CANCELLED, message: 'gone', from: 'wire', reached: true } as const;
     routed.call.life.cancel(gone);
     expect(await status).toBe(gone);
+    expect(kit.wheel.size).toBe(0);
     kit.pass(500);
     await settled();
     expect(met).toHaveLength(1);
