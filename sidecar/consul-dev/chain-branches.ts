@@ -5,8 +5,9 @@ type Fields = Readonly<Record<string, string>>;
 
 /** Compiles the router of the chain's service with the route for all the rest; null when there is no router. */
 export const compileRouter = (chain: Chain): string | null => {
-  const entry = chain.entries.get('service-router', chain.service);
+  const entry = chain.branch('service-router', chain.service);
   if (entry === undefined) return null;
+  chain.agree(chain.service);
   const routes = (entry['Routes'] ?? []) as { Destination?: Fields }[];
   const rest = {
     Match: { HTTP: { PathPrefix: '/' } },

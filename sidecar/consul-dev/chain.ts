@@ -1,6 +1,6 @@
 import { datacenter } from './blocking.ts';
 import { compileRouter, compileSplitter } from './chain-branches.ts';
-import type { ConfigEntries } from './config-entries.ts';
+import type { ConfigEntries, ConfigEntry } from './config-entries.ts';
 import { formatDuration } from './duration.ts';
 import { Refusal } from './refusal.ts';
 
@@ -49,7 +49,7 @@ export class Chain {
   readonly #targets: Record<string, unknown> = {};
   readonly #trustDomain: string;
   readonly #options: ChainOptions;
-  readonly #protocol: string;
+  #protocol: string | null = null;
 
   constructor(service: string, entries: ConfigEntries, trustDomain: string, options: ChainOptions = {}) {
     this.service = service;
@@ -57,33 +57,48 @@ export class Chain {
     this.dc = options.dc ?? datacenter;
     this.#trustDomain = trustDomain;
     this.#options = options;
-    this.#protocol = protocolOf(entries, service);
   }
 
   /** The whole chain; refuses what contradicts itself with Consul's words. */
   compile(): Readonly<Record<string, unknown>> {
-    const own = this.#protocol;
-    const told = this.#options.protocol;
-    const branches = routed.includes(own) && (told === undefined || routed.includes(told));
-    const start = branches
-      ? (compileRouter(this) ?? this.splitterOrResolver(this.service))
-      : this.resolver(this.to({}));
+    const { protocol: told, connectTimeoutMs = 0 } = this.#options;
+    const start = compileRouter(this) ?? this.splitterOrResolver(this.service);
     this.#flatten();
     this.#prune(start);
-    const customised =
-      (told !== undefined && told !== own) || (this.#options.connectTimeoutMs ?? 0) > 0
-        ? { CustomizationHash: hash(`${told ?? ''}/${this.#options.connectTimeoutMs ?? 0}`) }
-        : {};
+    const own = this.#protocol!;
+    if (!routed.includes(own) && this.nodes[start]!.Type !== 'resolver')
+      throw new Refusal(
+        500,
+        `discovery chain "${this.service}" uses a protocol "${own}" that does not permit advanced routing or splitting behavior`,
+      );
+    const customised = (told !== undefined && told !== own) || connectTimeoutMs > 0;
     return {
       ServiceName: this.service,
       Namespace: 'default',
       Datacenter: this.dc,
-      ...customised,
+      ...(customised ? { CustomizationHash: hash(`${told ?? ''}/${connectTimeoutMs}`) } : {}),
       Protocol: told ?? own,
       StartNode: start,
       Nodes: sorted(this.nodes),
       Targets: sorted(this.#targets),
     };
+  }
+
+  /** The entry that divides a service's calls; none when the caller asked for a protocol that cannot be divided. */
+  branch(kind: 'service-router' | 'service-splitter', service: string): ConfigEntry | undefined {
+    const told = this.#options.protocol;
+    return told === undefined || routed.includes(told) ? this.entries.get(kind, service) : undefined;
+  }
+
+  /** All services of one chain speak one protocol: the first decides, another is refused. */
+  agree(service: string): void {
+    const protocol = protocolOf(this.entries, service);
+    this.#protocol ??= protocol;
+    if (protocol !== this.#protocol)
+      throw new Refusal(
+        500,
+        `discovery chain "${this.service}" uses inconsistent protocols; service "${service}" has "${protocol}" which is not "${this.#protocol}"`,
+      );
   }
 
   /** A target by what a destination says of it; what it leaves out is this chain's own. */
@@ -95,9 +110,8 @@ export class Chain {
   splitterOrResolver(service: string): string {
     const key = `splitter:${service}.default`;
     if (this.nodes[key] !== undefined) return key;
-    const entry = this.entries.get('service-splitter', service);
+    const entry = this.branch('service-splitter', service);
     if (entry === undefined) return this.resolver(this.to({ Service: service }));
-    this.#agree(service);
     return compileSplitter(this, service, entry['Splits'] as Record<string, never>[]);
   }
 
@@ -130,44 +144,35 @@ export class Chain {
   #follow(wanted: Target): Target {
     const path: string[] = [];
     for (let target = wanted; ; ) {
-      this.#agree(target.service);
+      this.agree(target.service);
       const id = idOf(target);
       const circle = path.includes(id);
       path.push(id);
       if (circle) throw new Refusal(500, `detected circular resolver redirect: [${path.join(' -> ')}]`);
       const entry = this.entries.get('service-resolver', target.service);
-      const redirect = entry?.['Redirect'] as Record<string, string> | undefined;
-      const subset = target.subset || ((entry?.['DefaultSubset'] as string | undefined) ?? '');
-      if (redirect !== undefined) {
-        target = {
-          service: redirect['Service'] || target.service,
-          subset: redirect['ServiceSubset'] ?? '',
-          dc: redirect['Datacenter'] || target.dc,
-        };
-      } else {
-        const subsets = (entry?.['Subsets'] ?? {}) as object;
-        if (subset !== '' && !Object.hasOwn(subsets, subset))
-          throw new Refusal(500, `service "${target.service}" does not have a subset named "${subset}"`);
-        return { ...target, subset };
+      const next = rewritten(target, (entry?.['Redirect'] ?? {}) as Readonly<Record<string, string>>);
+      if (idOf(next) !== id) {
+        target = next;
+        continue;
       }
+      const subset = target.subset || ((entry?.['DefaultSubset'] as string | undefined) ?? '');
+      const subsets = (entry?.['Subsets'] ?? {}) as object;
+      if (subset !== '' && !Object.hasOwn(subsets, subset))
+        throw new Refusal(500, `service "${target.service}" does not have a subset named "${subset}"`);
+      return { ...target, subset };
     }
   }
 
   #failover(target: Target, id: string): string[] {
     const entry = this.entries.get('service-resolver', target.service);
-    const all = (entry?.['Failover'] ?? {}) as Record<string, Record<string, unknown>>;
+    const all = (entry?.['Failover'] ?? {}) as Record<string, Record<string, string>>;
     const own = all[target.subset] ?? all['*'];
     if (own === undefined) return [];
-    const dcs = (own['Datacenters'] as string[] | undefined) ?? [target.dc];
-    const targets = dcs.map((dc) =>
-      this.#follow({
-        service: (own['Service'] as string) || target.service,
-        subset: (own['ServiceSubset'] as string) || (own['Service'] ? '' : target.subset),
-        dc,
-      }),
-    );
-    for (const one of targets) this.#addTarget(one);
-    return targets.map(idOf).filter((other) => other !== id);
+    const dcs = (own['Datacenters'] as unknown as string[] | undefined) ?? [target.dc];
+    const targets = dcs.map((Datacenter) => this.#follow(rewritten(target, { ...own, Datacenter })));
+    const others = targets.filter((one) => idOf(one) !== id);
+    for (const one of others) this.#addTarget(one);
+    return others.map(idOf);
   }
 
   #addTarget(target: Target): void {
@@ -181,21 +186,11 @@ export class Chain {
       ...(target.subset === '' ? {} : { ServiceSubset: target.subset }),
       Namespace: 'default',
       Datacenter: target.dc,
-      MeshGateway: {},
+      MeshGateway: gatewayOf(this.entries, target.service),
       Subset: subsets[target.subset] ?? {},
       SNI: name,
       Name: name,
     };
-  }
-
-  /** All services of one chain speak one protocol. */
-  #agree(service: string): void {
-    const protocol = protocolOf(this.entries, service);
-    if (protocol !== this.#protocol)
-      throw new Refusal(
-        500,
-        `discovery chain "${this.service}" uses inconsistent protocols; service "${service}" has "${protocol}" which is not "${this.#protocol}"`,
-      );
   }
 
   /** A splitter behind a splitter becomes part of it, its weights multiplied. */
@@ -241,6 +236,22 @@ const protocolOf = (entries: ConfigEntries, service: string): string => {
   const own = entries.get('service-defaults', service)?.['Protocol'];
   const all = entries.get('proxy-defaults', 'global')?.['Config'] as Record<string, unknown> | undefined;
   return String(own || all?.['protocol'] || 'tcp').toLowerCase();
+};
+
+/** How to leave a datacenter: the service's own way, else everybody's. */
+const gatewayOf = (entries: ConfigEntries, service: string): unknown =>
+  entries.get('service-defaults', service)?.['MeshGateway'] ??
+  entries.get('proxy-defaults', 'global')?.['MeshGateway'] ??
+  {};
+
+/** A target as a redirect or a failover changes it; a subset is the old service's own, and does not go along. */
+const rewritten = (target: Target, change: Readonly<Record<string, string>>): Target => {
+  const service = change['Service'] || target.service;
+  return {
+    service,
+    subset: change['ServiceSubset'] || (service === target.service ? target.subset : ''),
+    dc: change['Datacenter'] || target.dc,
+  };
 };
 
 /** Whether a resolver says nothing that there would not be without it. */

@@ -13,7 +13,7 @@ export interface ConfigEntry extends Readonly<Record<string, unknown>> {
 
 const fields: Readonly<Record<string, Fields>> = {
   'proxy-defaults': { Config: 'object', MeshGateway: 'object', Expose: 'object' },
-  'service-defaults': { Protocol: 'text', MeshGateway: 'object', ExternalSNI: 'text', Expose: 'object' },
+  'service-defaults': { Protocol: 'text', MeshGateway: 'object', Expose: 'object' },
   'service-router': { Routes: 'objects' },
   'service-splitter': { Splits: 'objects' },
   'service-resolver': {
