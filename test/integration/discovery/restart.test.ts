@@ -26,10 +26,8 @@ describe('an agent that is killed', () => {
     const sidecar = (service: string | null) => {
       const kit = makeKit();
       const door = openConsul({ url }, kit);
-      const assembly = assemble({
-        sources: [consulSource({ door, service, kit, signal: stop.signal })],
-        kit,
-      });
+      const source = consulSource({ door, service, kit, signal: stop.signal });
+      const assembly = assemble({ sources: [source], kit });
       running.push(() => {
         stop.abort();
         assembly.close();
