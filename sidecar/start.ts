@@ -94,6 +94,7 @@ class RunningSidecar implements Sidecar, Timer {
   /** Opens everything, in the order in which it is needed. */
   async open(): Promise<void> {
     const { listen, service, limits } = this.#settings;
+    const { log, meter } = this.#kit;
     this.#out = await openWayOut(this.#ground);
     this.ports.app = this.#out.listeners[0]!.address;
     if (listen.peers !== null && service !== null && service.app !== null) {
@@ -102,14 +103,14 @@ class RunningSidecar implements Sidecar, Timer {
       this.ports.peers = this.#in.listener.address;
     }
     const { host, port } = listen.admin;
-    this.#admin = await startAdmin({ host, port, log: this.#kit.log, limits, view: this });
+    this.#admin = await startAdmin({ host, port, log, meter, limits, view: this });
     this.ports.admin = this.#admin.host.includes(':')
       ? `[${this.#admin.host}]:${this.#admin.port}`
       : `${this.#admin.host}:${this.#admin.port}`;
     if (listen.control !== 'none') {
       const path =
         listen.control === 'default' ? controlPath(this.service, this.#admin.port) : listen.control.path;
-      this.#control = await startControl({ path, log: this.#kit.log, limits, view: this });
+      this.#control = await startControl({ path, log, meter, limits, view: this });
     }
     this.#registration = this.#register();
     this.expire();

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
 import { type Answer, pages } from './pages.ts';
 import type { SidecarView } from './view.ts';
 
@@ -11,6 +12,7 @@ export interface AdminOptions {
   /** 0 for a free port. */
   readonly port: number;
   readonly log: Log;
+  readonly meter: Meter;
   readonly limits: { readonly 'admin-connections': number; readonly 'admin-request': number };
   /** Read at each request, never before the port is bound. */
   readonly view: SidecarView;
@@ -28,10 +30,16 @@ export interface Admin {
 /** Bytes of the header block of an admin request. */
 const longestHeader = 8 * 1024;
 
+/** Limits that Node watches over, by the error that it reports. */
+const refusals: Readonly<Record<string, { limit: string | null; answer: string }>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { limit: 'admin-request', answer: '408 Request Timeout' },
+  HPE_HEADER_OVERFLOW: { limit: 'admin-header', answer: '431 Request Header Fields Too Large' },
+};
+
 /** Opens the admin port; rejects with the cause, the address and the fix when it is taken. */
 export const startAdmin = (options: AdminOptions): Promise<Admin> =>
   new Promise((resolve, reject) => {
-    const { host, port, limits, log } = options;
+    const { host, port, limits, log, meter } = options;
     const server = createServer(
       {
         maxHeaderSize: longestHeader,
@@ -44,9 +52,17 @@ export const startAdmin = (options: AdminOptions): Promise<Admin> =>
       (request, response) => write(request, response, answer(request, options)),
     );
     server.maxConnections = limits['admin-connections'];
-    server.on('drop', () =>
-      log.warn({ limit: limits['admin-connections'] }, 'admin connection refused: too many'),
-    );
+    const breach = (limit: string): void => {
+      meter.count('outrigger_limit_breaches_total', 'admin', limit).value++;
+      log.debug({ limit }, 'the admin port refused a connection');
+    };
+    server.on('drop', () => breach('admin-connections'));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const { limit, answer } = refusals[error.code ?? ''] ?? { limit: null, answer: '400 Bad Request' };
+      if (limit !== null) breach(limit);
+      if (socket.writable) socket.end(`HTTP/1.1 ${answer}\r\nconnection: close\r\n\r\n`);
+      else socket.destroy();
+    });
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
     server.listen({ host, port }, () => {
       const bound = server.address() as AddressInfo;

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import type { ConnectionInjector } from '@grpc/grpc-js';
 import type { Log } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
 import { listenPrivately } from './socket.ts';
 import type { SidecarView } from './view.ts';
 
@@ -8,6 +9,7 @@ import type { SidecarView } from './view.ts';
 export interface ControlOptions {
   readonly path: string;
   readonly log: Log;
+  readonly meter: Meter;
   readonly limits: { readonly 'control-connections': number };
   /** Read at each call. */
   readonly view: SidecarView;
@@ -22,7 +24,7 @@ export interface Control {
 
 /** Opens the control socket. The gRPC library is loaded at the first connection, so that a sidecar nobody asks stays small. */
 export const startControl = async (options: ControlOptions): Promise<Control> => {
-  const { path, log, limits, view } = options;
+  const { path, log, meter, limits, view } = options;
   const sockets = new Set<Socket>();
   let injector: Promise<ConnectionInjector> | null = null;
   const server = createServer((socket) => {
@@ -40,9 +42,10 @@ export const startControl = async (options: ControlOptions): Promise<Control> =>
     );
   });
   server.maxConnections = limits['control-connections'];
-  server.on('drop', () =>
-    log.warn({ limit: limits['control-connections'] }, 'control connection refused: too many'),
-  );
+  server.on('drop', () => {
+    meter.count('outrigger_limit_breaches_total', 'control', 'control-connections').value++;
+    log.debug({ limit: 'control-connections' }, 'the control socket refused a connection');
+  });
   await listenPrivately(server, path);
   return {
     path,

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Admin, startAdmin } from '../../../sidecar/control/admin.ts';
 import type { SidecarView } from '../../../sidecar/control/view.ts';
 import { silent } from '../../../sidecar/core/log.ts';
+import { Meter } from '../../../sidecar/core/meter.ts';
+import { metrics } from '../../../sidecar/telemetry/metrics.ts';
 import { scriptedView } from '../../support/scripted-view.ts';
 
 const open: Admin[] = [];
@@ -11,11 +13,16 @@ afterEach(async () => {
   for (const admin of open.splice(0)) await admin.close();
 });
 
-const start = async (view: Partial<SidecarView> = {}, limits = {}): Promise<Admin> => {
+const start = async (
+  view: Partial<SidecarView> = {},
+  limits = {},
+  meter: Meter = new Meter(metrics),
+): Promise<Admin> => {
   const admin = await startAdmin({
     host: '127.0.0.1',
     port: 0,
     log: silent,
+    meter,
     limits: { 'admin-connections': 32, 'admin-request': 5000, ...limits },
     view: scriptedView(view),
   });
@@ -134,6 +141,7 @@ describe('the admin port', () => {
       host: '127.0.0.1',
       port,
       log: silent,
+      meter: new Meter(metrics),
       limits: { 'admin-connections': 1, 'admin-request': 1000 },
       view: scriptedView(),
     });
@@ -142,6 +150,9 @@ describe('the admin port', () => {
     );
   });
 });
+
+const breaches = (meter: Meter, limit: string): number =>
+  meter.count('outrigger_limit_breaches_total', 'admin', limit).value;
 
 describe('limits of the admin port', () => {
   const opened = (port: number) =>
@@ -158,24 +169,30 @@ describe('limits of the admin port', () => {
     });
 
   it('ends a request that never finishes its header', async () => {
-    const { port } = await start({}, { 'admin-request': 50 });
+    const meter = new Meter(metrics);
+    const { port } = await start({}, { 'admin-request': 50 }, meter);
     const slow = await opened(port);
     await slow.closed;
     expect(slow.text()).toMatch(/^HTTP\/1\.1 408 /);
+    expect(breaches(meter, 'admin-request')).toBe(1);
   });
 
   it('refuses one connection too many and keeps those it has', async () => {
-    const admin = await start({}, { 'admin-connections': 1 });
+    const meter = new Meter(metrics);
+    const admin = await start({}, { 'admin-connections': 1 }, meter);
     const first = await opened(admin.port);
     const second = await opened(admin.port);
     await second.closed;
+    expect(breaches(meter, 'admin-connections')).toBe(1);
     first.end();
     await first.closed;
     expect((await ask(admin, '/live')).code).toBe(200);
   });
 
   it('ends a header block above 8 KiB', async () => {
-    const admin = await start();
+    const meter = new Meter(metrics);
+    const admin = await start({}, {}, meter);
     expect((await ask(admin, `/${'x'.repeat(9000)}`)).code).toBe(431);
+    expect(breaches(meter, 'admin-header')).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@grpc/grpc-js';
@@ -9,6 +10,8 @@ import { loadGrpc, messageShape, protoFile } from '../../../sidecar/control/grpc
 import { controlPath } from '../../../sidecar/control/socket.ts';
 import type { SidecarView } from '../../../sidecar/control/view.ts';
 import { silent } from '../../../sidecar/core/log.ts';
+import { Meter } from '../../../sidecar/core/meter.ts';
+import { metrics } from '../../../sidecar/telemetry/metrics.ts';
 import { scriptedView } from '../../support/scripted-view.ts';
 
 let folder: string;
@@ -21,11 +24,17 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const start = async (path: string, view: Partial<SidecarView> = {}): Promise<Control> => {
+const start = async (
+  path: string,
+  view: Partial<SidecarView> = {},
+  meter: Meter = new Meter(metrics),
+  connections = 16,
+): Promise<Control> => {
   const control = await startControl({
     path,
     log: silent,
-    limits: { 'control-connections': 16 },
+    meter,
+    limits: { 'control-connections': connections },
     view: scriptedView(view),
   });
   undo.push(() => control.close());
@@ -123,6 +132,18 @@ describe('the control socket', () => {
     drained();
     await answered;
     expect(order).toEqual(['drained', 'answered']);
+  });
+
+  it('refuses one connection too many, counts it, and keeps those it has', async () => {
+    const path = join(folder, 'orders.sock');
+    const meter = new Meter(metrics);
+    await start(path, {}, meter, 1);
+    const ask = await client(path);
+    await ask('getSnapshot');
+    const second = connect(path);
+    await new Promise((resolve) => second.once('close', resolve));
+    expect(meter.count('outrigger_limit_breaches_total', 'control', 'control-connections').value).toBe(1);
+    expect((await ask('getSnapshot'))['version']).toBe(7);
   });
 
   it('passes a failure on instead of hanging', async () => {
