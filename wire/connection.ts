@@ -1,12 +1,16 @@
 import type { Socket } from 'node:net';
 import { BlockedRing } from './blocked-ring.ts';
 import { Dispatch } from './dispatch.ts';
+import { Draining } from './draining.ts';
 import { type Breach, Floods, ResetWatch } from './floods.ts';
 import { FrameReader } from './frame-reader.ts';
 import { defaultFrameSize, defaultWindow, ErrorCode, errorName, FrameType, preface } from './frames.ts';
+import { Keepalive, type KeepaliveTimes } from './keepalive.ts';
 import type { Limits } from './limits.ts';
 import type { Driven, Loop } from './loop.ts';
 import { Output } from './output.ts';
+import { Preamble } from './preamble.ts';
+import { ResetIds } from './reset-ids.ts';
 import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import { type Abort, Stream, type StreamListener } from './stream.ts';
 
@@ -35,7 +39,7 @@ export interface ConnectionOptions {
   /** Follow the gRPC messages in DATA, and hold them to `limits.messageBytes` and `messageMs`. Default true. */
   readonly followsMessages?: boolean;
   /** Ping after `intervalMs` of silence, give up `timeoutMs` later; only towards peers that said they take part. */
-  readonly keepalive?: { readonly intervalMs: number; readonly timeoutMs: number };
+  readonly keepalive?: KeepaliveTimes;
   /** Begin to drain at this age; the caller adds jitter. 0 or absent: never. */
   readonly maxAgeMs?: number;
   /** How long streams may finish once draining, in milliseconds. Default 30,000. */
@@ -54,14 +58,8 @@ const octetsPerTurn = 256 * 1024;
 const stuckMs = 100;
 /** How long a peer has to close once it was told that the connection is over. */
 const lingerMs = 1000;
-/**
- * Reset streams are remembered, so that frames under way to them are known for what they are: twice as many as can be
- * open at a time, within these.
- */
-const leastRemembered = 256;
-const mostRemembered = 4096;
-const keepalivePing = 0x4f_5554_5201;
-const drainPing = 0x4f_5554_5202;
+/** How long streams may finish once draining, where nothing else was said. */
+const defaultDrainMs = 30_000;
 
 /**
  * Connection is one HTTP/2 connection in either role: it reads, writes, keeps the windows and ends in good order.
@@ -94,7 +92,11 @@ export class Connection implements Driven {
   readonly #reader: FrameReader;
   readonly #dispatch: Dispatch;
   readonly #blocked = new BlockedRing();
-  readonly #resetIds: Set<number> = new Set();
+  readonly #resetIds = new ResetIds();
+  readonly #keepalive: Keepalive | null;
+  /** Server, until the preface has come. */
+  #preamble: Preamble | null;
+  #draining: Draining | null = null;
   readonly #open: () => boolean;
   readonly #openedAt: number;
   #next = 1;
@@ -102,10 +104,7 @@ export class Connection implements Driven {
   #readInTurn = 0;
   #starvedAt = 0;
   #idleSince: number;
-  #pingAt = 0;
-  #drainAt = 0;
   #lingerAt = 0;
-  #prefaceBytes: number;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     const { loop, limits, role } = options;
@@ -123,7 +122,8 @@ export class Connection implements Driven {
     this.#dispatch = new Dispatch(this);
     this.#reader = new FrameReader(this.#dispatch, defaultFrameSize);
     this.#open = () => this.sendWindow > 0 && !this.output.congested && this.output.room > 0;
-    this.#prefaceBytes = role === 'server' ? 0 : preface.length;
+    this.#keepalive = options.keepalive === undefined ? null : new Keepalive(options.keepalive, this.output);
+    this.#preamble = role === 'server' ? new Preamble() : null;
     if (role === 'client') this.output.raw(preface);
     if (options.http1Answer === undefined) this.#greet();
     socket.setNoDelay(true);
@@ -176,11 +176,9 @@ export class Connection implements Driven {
    */
   drain(reason: string): void {
     if (this.state === 'draining' || this.state === 'closed') return;
-    this.#beginDraining(reason);
-    if (this.role === 'server') {
-      this.output.words(FrameType.GOAWAY, 0, 0, 0x7fff_ffff, ErrorCode.NO_ERROR);
-      this.#ping(drainPing);
-    } else this.#finishIfDrained();
+    const draining = this.#beginDraining(reason);
+    if (this.role === 'server') draining.announce();
+    else this.#finishIfDrained();
   }
 
   /** Ends now: streams in progress are aborted. */
@@ -256,19 +254,14 @@ export class Connection implements Driven {
 
   /** PING ACK came. */
   ponged(high: number, low: number): void {
-    const payload = high * 0x1_0000_0000 + low;
-    if (payload === keepalivePing) this.#pingAt = 0;
-    else if (payload === drainPing && this.#drainAt !== 0) this.#secondStep();
+    if (this.#draining?.answers(high, low)) this.#secondStep();
   }
 
   rememberReset(id: number): void {
-    this.#resetIds.add(id);
-    const most = this.role === 'server' ? this.limits.concurrentStreams : this.peer.concurrentStreams;
-    if (this.#resetIds.size <= 2 * Math.max(leastRemembered, Math.min(most, mostRemembered))) return;
-    for (const oldest of this.#resetIds) {
-      this.#resetIds.delete(oldest);
-      return;
-    }
+    this.#resetIds.add(
+      id,
+      this.role === 'server' ? this.limits.concurrentStreams : this.peer.concurrentStreams,
+    );
   }
 
   wasReset(id: number): boolean {
@@ -312,14 +305,10 @@ export class Connection implements Driven {
     if (this.#dispatch.expire(now)) return this.#destroy('a header block without end', 'headers-timeout');
     if (this.#reader.waited(now) >= (this.#reader.inData ? limits.messageMs : limits.headersMs))
       return this.#destroy('a frame without end', 'headers-timeout');
-    if (this.state === 'draining') this.#tickDraining(now);
-    else {
-      const { maxAgeMs = 0 } = this.#options;
-      if (maxAgeMs > 0 && now - this.#openedAt >= maxAgeMs) this.drain('maximum connection age');
-      else if (limits.idleMs > 0 && this.streams.size === 0 && now - this.#idleSince >= limits.idleMs)
-        this.drain('idle');
-    }
-    this.#tickKeepalive(now);
+    if (this.#draining !== null) this.#tickDraining(this.#draining, now);
+    else this.#tickAge(now);
+    if (this.peer.keepalive && this.#keepalive?.tick(now, this.readAt) === false)
+      this.#destroy('the peer does not answer pings');
   }
 
   #read(chunk: Buffer): void {
@@ -327,27 +316,25 @@ export class Connection implements Driven {
     this.readAt = this.loop.now();
     this.#readInTurn += chunk.length;
     if (this.#readInTurn > octetsPerTurn && !this.socket.isPaused()) this.#yield();
-    if (this.#prefaceBytes === preface.length) this.#reader.push(chunk, 0, this.readAt);
-    else this.#readPreface(chunk);
+    if (this.#preamble === null) this.#reader.push(chunk, 0, this.readAt);
+    else this.#readPreface(this.#preamble, chunk);
   }
 
-  #readPreface(chunk: Buffer): void {
-    const have = this.#prefaceBytes;
-    const taken = Math.min(chunk.length, preface.length - have);
-    if (preface.compare(chunk, 0, taken, have, have + taken) !== 0) return this.#notHttp2(chunk);
-    this.#prefaceBytes = have + taken;
-    if (this.#prefaceBytes < preface.length) return;
-    if (this.#options.http1Answer !== undefined) this.#greet();
-    this.#reader.push(chunk, taken, this.readAt);
-  }
-
-  #notHttp2(chunk: Buffer): void {
+  #readPreface(preamble: Preamble, chunk: Buffer): void {
     const { http1Answer } = this.#options;
-    const first = chunk.toString('latin1', 0, 8);
-    if (http1Answer === undefined || !/^[A-Z]{3,7} ?/.test(first))
-      return this.fail(ErrorCode.PROTOCOL_ERROR, 'this is not an HTTP/2 preface');
-    this.output.raw(http1Answer);
-    this.#end('the peer speaks HTTP/1.1');
+    switch (preamble.read(chunk)) {
+      case 'partial':
+        return;
+      case 'http2':
+        this.#preamble = null;
+        if (http1Answer !== undefined) this.#greet();
+        return this.#reader.push(chunk, preamble.taken, this.readAt);
+      case 'http1':
+        if (http1Answer === undefined) break;
+        this.output.raw(http1Answer);
+        return this.#end('the peer speaks HTTP/1.1');
+    }
+    this.fail(ErrorCode.PROTOCOL_ERROR, 'this is not an HTTP/2 preface');
   }
 
   #greet(): void {
@@ -372,50 +359,40 @@ export class Connection implements Driven {
     this.#blocked.pump(this.#open);
   }
 
-  #beginDraining(reason: string): void {
-    if (this.state === 'draining' || this.state === 'closed') return;
+  #beginDraining(reason: string): Draining {
+    if (this.#draining !== null) return this.#draining;
+    const { drainMs = defaultDrainMs } = this.#options;
+    this.#draining = new Draining(this.role, this.output, this.loop.now(), drainMs);
+    if (this.state === 'closed') return this.#draining;
     this.state = 'draining';
-    this.#drainAt = this.loop.now();
     this.listener.draining(reason);
+    return this.#draining;
   }
 
-  #tickDraining(now: number): void {
-    if (
-      this.lastTaken === Number.POSITIVE_INFINITY &&
-      this.role === 'server' &&
-      now - this.#drainAt >= lingerMs
-    )
-      this.#secondStep();
-    if (now - this.#drainAt >= (this.#options.drainMs ?? 30_000)) this.close('time to drain is over');
+  #tickDraining(draining: Draining, now: number): void {
+    if (draining.overdue(now)) this.#secondStep();
+    if (draining.over(now)) this.close('time to drain is over');
+  }
+
+  #tickAge(now: number): void {
+    const { maxAgeMs = 0 } = this.#options;
+    const { idleMs } = this.limits;
+    if (maxAgeMs > 0 && now - this.#openedAt >= maxAgeMs) this.drain('maximum connection age');
+    else if (idleMs > 0 && this.streams.size === 0 && now - this.#idleSince >= idleMs) this.drain('idle');
   }
 
   /** The second GOAWAY names the last stream that was taken up. */
   #secondStep(): void {
-    if (this.lastTaken !== Number.POSITIVE_INFINITY || this.state === 'closed') return;
+    const draining = this.#draining;
+    if (draining === null || draining.lastKnown || this.state === 'closed') return;
     this.lastTaken = this.lastStream;
-    this.output.words(FrameType.GOAWAY, 0, 0, this.lastTaken, ErrorCode.NO_ERROR);
+    draining.conclude(this.lastTaken);
     this.#finishIfDrained();
   }
 
   #finishIfDrained(): void {
-    if (this.state !== 'draining' || this.streams.size > 0) return;
-    if (this.role === 'server' && this.lastTaken === Number.POSITIVE_INFINITY && this.#drainAt !== 0) return;
-    this.#shut(ErrorCode.NO_ERROR, 'drained');
-  }
-
-  #tickKeepalive(now: number): void {
-    const { keepalive } = this.#options;
-    if (keepalive === undefined || !this.peer.keepalive || this.state === 'closed') return;
-    if (this.#pingAt !== 0 && this.readAt < this.#pingAt) {
-      if (now - this.#pingAt >= keepalive.timeoutMs) this.#destroy('the peer does not answer pings');
-    } else if (now - this.readAt >= keepalive.intervalMs) {
-      this.#pingAt = now;
-      this.#ping(keepalivePing);
-    }
-  }
-
-  #ping(payload: number): void {
-    this.output.words(FrameType.PING, 0, 0, Math.floor(payload / 0x1_0000_0000), payload % 0x1_0000_0000);
+    if (this.state === 'draining' && this.streams.size === 0 && this.#draining?.lastKnown === true)
+      this.#shut(ErrorCode.NO_ERROR, 'drained');
   }
 
   /** GOAWAY, flush, half-close; the socket is destroyed when the peer does not close within a second. */
