@@ -50,7 +50,6 @@ export const staticSource = (words: StaticWords): Source => {
     slice,
     want: () => {},
     describe: (service) => describeStatic(slice.value, service, 'the settings'),
-    trouble: () => null,
     close: () => {},
   };
 };
