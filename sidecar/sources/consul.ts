@@ -52,7 +52,7 @@ interface Watched {
  * Nothing is declared: the first call to a name starts its watch. Each name has a watch of its own, so that what
  * routers, splitters and subsets need can be watched beside it.
  */
-export const consulSource = (options: ConsulSourceOptions): Required<Source> => new ConsulSource(options);
+export const consulSource = (options: ConsulSourceOptions): Source => new ConsulSource(options);
 
 class ConsulSource implements Source {
   readonly slice: Cell<Slice>;

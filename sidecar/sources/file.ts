@@ -21,7 +21,7 @@ export interface FileSourceOptions {
  * Services, intentions and flags from the settings file, read again when it changes. A file that cannot be read
  * or understood changes nothing; it is logged with the place of the mistake, and counted.
  */
-export const fileSource = (options: FileSourceOptions): Required<Source> => {
+export const fileSource = (options: FileSourceOptions): Source => {
   const { path, load, words, kit, signal } = options;
   const slice = new Cell<Slice>(staticSlice(words));
   const reading = { again: false, busy: false };

@@ -6,7 +6,7 @@ export interface Source extends Discovery {
   /** Replaced whole at each change; the source alone writes it. */
   readonly slice: Cell<Slice>;
   /** What keeps the source from knowing better, for messages and readiness; null when all is well. */
-  trouble?(): string | null;
+  trouble(): string | null;
   /** Ends every watch. What the cell holds stays. */
   close(): void;
 }

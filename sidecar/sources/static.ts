@@ -50,6 +50,7 @@ export const staticSource = (words: StaticWords): Source => {
     slice,
     want: () => {},
     describe: (service) => describeStatic(slice.value, service, 'the settings'),
+    trouble: () => null,
     close: () => {},
   };
 };
