@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../settings/units.ts';
 import type { CallOptions } from './call/call.ts';
+import type { DemoOptions } from './demo/demo.ts';
 import { Exit } from './exit.ts';
 import type { RunOptions } from './run.ts';
 
@@ -26,6 +27,7 @@ export const program = (outcome: Outcome): Command => {
   addAgent(outrigger, outcome);
   addCheck(outrigger, outcome);
   addCall(outrigger, outcome);
+  addDemo(outrigger, outcome);
   return outrigger;
 };
 
@@ -164,6 +166,24 @@ Examples:
         outcome.code = await call(service, method, timed, around);
       },
     );
+};
+
+const addDemo = (outrigger: Command, outcome: Outcome): void => {
+  outrigger
+    .command('demo')
+    .description('Show a small mesh on this machine, and what it does when things go wrong')
+    .option('--once', 'end after the story; exit code 0 when every act kept its promise')
+    .option('--json', 'one JSON object on stdout instead of a story')
+    .option('--sabotage <defence>', 'take a defence away: eject, retry, identity, snapshot or intentions')
+    .addOption(repeatable('--act <name>', 'play this act only; repeatable'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ outrigger demo\n  $ outrigger demo --once --json\n  $ outrigger demo --once --act killed --sabotage retry',
+    )
+    .action(async (options: DemoOptions) => {
+      const { demo } = await import('./demo/demo.ts');
+      outcome.code = await demo(options, process);
+    });
 };
 
 const repeatable = (flags: string, about: string): Option =>
