@@ -13,7 +13,10 @@ export class Preamble {
     const have = this.#have;
     this.taken = Math.min(chunk.length, preface.length - have);
     if (preface.compare(chunk, 0, this.taken, have, have + this.taken) !== 0)
-      return have === 0 && /^[A-Z]{3,7} ?/.test(chunk.toString('latin1', 0, 8)) ? 'http1' : 'other';
+      return /^[A-Z]{3,7} ?/.test(preface.toString('latin1', 0, have) + chunk.toString('latin1', 0, 8)) &&
+        have < 4 // 'PRI ' is no method of HTTP/1.1
+        ? 'http1'
+        : 'other';
     this.#have = have + this.taken;
     return this.#have === preface.length ? 'http2' : 'partial';
   }
