@@ -217,12 +217,12 @@ describe('what we send', () => {
     const send = filler(65_535).map((part) => data(1, part));
     peer.send(request(1, false), ...send, request(3, false), data(3, message(Buffer.alloc(10))));
     await peer.settle();
-    expect(connection!.stuck).toBe(false);
+    expect(connection!.sending.stuck).toBe(false);
     clock.now += 100;
-    expect(connection!.stuck).toBe(true);
+    expect(connection!.sending.stuck).toBe(true);
     peer.send(windowUpdate(0, 1000));
     await peer.settle(2);
-    expect(connection!.stuck).toBe(false);
+    expect(connection!.sending.stuck).toBe(false);
     peer.close();
     await server.close();
   });
