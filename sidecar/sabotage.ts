@@ -26,7 +26,7 @@ export const openToAll = (): Source => {
     origin: 'sabotage',
     access: { intentions: [], allowByDefault: true, because: 'intentions were taken away' },
   };
-  return { slice: new Cell(slice), want: () => {}, describe: () => '', close: () => {} };
+  return { slice: new Cell(slice), want: () => {}, describe: () => '', trouble: () => null, close: () => {} };
 };
 
 /** An identity that is never renewed. */
@@ -64,6 +64,7 @@ export const forgetful = (source: Source, url: string): Source => {
     slice,
     want: (service) => source.want(service),
     describe: (service) => source.describe(service),
+    trouble: () => source.trouble(),
     close: () => {
       clearInterval(timer);
       stop();

@@ -80,7 +80,7 @@ export class Dispatch implements FrameSink {
     if (id === 0) return fail(this.#connection, ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on stream 0');
     if (end - start !== 4)
       return fail(this.#connection, ErrorCode.FRAME_SIZE_ERROR, 'RST_STREAM of wrong size');
-    if (connection.isIdle(id))
+    if (connection.ids.isIdle(id))
       return fail(this.#connection, ErrorCode.PROTOCOL_ERROR, `RST_STREAM on idle stream ${id}`);
     const stream = connection.streams.get(id);
     if (stream === undefined) return true;
@@ -154,16 +154,16 @@ export class Dispatch implements FrameSink {
     const increment = buffer.readUInt32BE(start) & 0x7fff_ffff;
     if (id === 0) {
       if (increment === 0) return fail(this.#connection, ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-      connection.sendWindow += increment;
-      if (connection.sendWindow > 0x7fff_ffff)
+      connection.sending.window += increment;
+      if (connection.sending.window > 0x7fff_ffff)
         return fail(this.#connection, ErrorCode.FLOW_CONTROL_ERROR, 'the connection window overflows');
-      connection.unblock();
+      connection.refilled();
       return true;
     }
     const stream = connection.streams.get(id);
     if (stream === undefined)
       return (
-        !connection.isIdle(id) ||
+        !connection.ids.isIdle(id) ||
         fail(this.#connection, ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream')
       );
     if (increment === 0) return streamError(stream, ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');

@@ -51,8 +51,8 @@ export const countReset = (stream: Stream): boolean => {
 
 /** A frame for a stream that is gone: known when we reset it, else a fault. */
 export const onClosed = (connection: Connection, id: number, what: string): boolean => {
-  if (connection.isIdle(id))
+  if (connection.ids.isIdle(id))
     return fail(connection, ErrorCode.PROTOCOL_ERROR, `${what} on idle stream ${id}`);
-  if (id > connection.lastTaken || connection.wasReset(id)) return true;
+  if (id > connection.ids.lastTaken || connection.ids.wasReset(id)) return true;
   return fail(connection, ErrorCode.STREAM_CLOSED, `${what} on closed stream ${id}`);
 };

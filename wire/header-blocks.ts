@@ -4,7 +4,8 @@ import { ErrorCode, Flag } from './frames.ts';
 import { HeaderAssembly } from './header-assembly.ts';
 import { HeaderRules } from './header-rules.ts';
 import { Decoder } from './hpack/decoder.ts';
-import { Stream, type StreamListener } from './stream.ts';
+import { Stream } from './stream.ts';
+import type { StreamListener } from './stream-listener.ts';
 
 /** Hears nothing: for streams whose request was refused before anybody was asked. */
 const deaf: StreamListener = { headers: () => {}, data: () => {}, sent: () => {}, aborted: () => {} };
@@ -77,20 +78,20 @@ export class HeaderBlocks {
       return fail(connection, ErrorCode.COMPRESSION_ERROR, 'a header block that cannot be decoded');
     const stream = connection.streams.get(id);
     if (stream !== undefined) return this.#laterBlock(stream, last);
-    if (connection.role === 'server' && (id & 1) === 1 && id > connection.lastStream)
+    if (connection.role === 'server' && (id & 1) === 1 && id > connection.ids.last)
       return this.#request(id, last);
-    if (connection.isIdle(id))
+    if (connection.ids.isIdle(id))
       return fail(connection, ErrorCode.PROTOCOL_ERROR, `HEADERS on idle stream ${id}`);
-    if (id > connection.lastTaken || connection.wasReset(id)) return true;
+    if (id > connection.ids.lastTaken || connection.ids.wasReset(id)) return true;
     return fail(connection, ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${id}`);
   }
 
   #request(id: number, last: boolean): boolean {
     const connection = this.#connection;
     const { limits } = connection;
-    connection.lastStream = id;
+    connection.ids.last = id;
     connection.floods.opened++;
-    if (id > connection.lastTaken) return true; // behind our last GOAWAY: the peer knows to try elsewhere
+    if (id > connection.ids.lastTaken) return true; // behind our last GOAWAY: the peer knows to try elsewhere
     connection.resets.open();
     const stream = new Stream(connection, id, deaf, connection.readAt, true);
     connection.places++;

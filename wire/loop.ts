@@ -4,8 +4,8 @@ export interface Driven {
   flush(): void;
   /** Looks at timers; called a few times a second. */
   tick(now: number): void;
-  /** The stream of it that holds most octets, if any holds some. */
-  heaviest(): Holder | null;
+  /** What of it may hold octets of the budget. */
+  holders(): Iterable<Holder>;
 }
 
 /** Something that holds octets of the budget, and can be made to let go of them. */
@@ -107,10 +107,8 @@ export class Loop {
   /** The budget is spent: the stream that holds most of it is reset, so that the others go on. */
   relieve(): void {
     let heaviest: Holder | null = null;
-    for (const driven of this.#driven) {
-      const holder = driven.heaviest();
-      if (holder !== null && holder.queued > (heaviest?.queued ?? 0)) heaviest = holder;
-    }
+    for (const driven of this.#driven)
+      for (const holder of driven.holders()) if (holder.queued > (heaviest?.queued ?? 0)) heaviest = holder;
     heaviest?.shed();
   }
 

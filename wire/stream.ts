@@ -1,40 +1,12 @@
 import type { Connection } from './connection.ts';
-import type { Breach } from './floods.ts';
 import { ErrorCode, FrameType, largestWindow } from './frames.ts';
 import type { Holder } from './loop.ts';
 import { MessageFollower } from './message-follower.ts';
-
-/** Why a stream ended before its time. */
-export interface Abort {
-  /** RFC 9113 error code: of RST_STREAM, or of what ended the connection. */
-  readonly code: number;
-  /** Who ended it: the peer by RST_STREAM, we ourselves for a fault of the peer's, or the connection under it. */
-  readonly by: 'peer' | 'us' | 'connection';
-  /** False when the peer cannot have acted on the request (RFC 9113 section 8.7). */
-  readonly reached: boolean;
-  /** For people. */
-  readonly message: string;
-  /** The limit that was broken, if one was. */
-  readonly breach?: Breach;
-}
-
-/** Who hears of a stream. Called from the engine: must not throw. */
-export interface StreamListener {
-  /** Client: the response's head, then trailers. Server: trailers. `last`: the peer half-closed with it. */
-  headers(fields: string[], never: string[] | null, last: boolean): void;
-  /** DATA in `chunk[start, end)`, which belongs to the engine again after return. Owes `stream.credit(end - start)`. */
-  data(chunk: Buffer, start: number, end: number, last: boolean): void;
-  /** `bytes` that were written have left the stream's queue for the socket. */
-  sent(bytes: number): void;
-  /** The stream is over before its time; nothing follows. */
-  aborted(abort: Abort): void;
-}
+import { PieceQueue } from './piece-queue.ts';
+import type { Abort, StreamListener } from './stream-listener.ts';
 
 /** Octets that one blocked stream sends before the next has its turn. */
 const turnBytes = 16_384;
-
-/** Pieces below a quarter of this share a block while they wait. */
-const blockBytes = 4096;
 
 /** A window grows when it was used up faster than this. */
 const fastMs = 100;
@@ -69,13 +41,8 @@ export class Stream implements Holder {
   readonly follower: MessageFollower | null;
   /** Stands in the connection's ring of blocked streams. */
   inRing = false;
-  /** Octets in the queue. */
-  queued = 0;
 
-  #queue: Buffer[] | null = null;
-  /** Where small pieces at the queue's end are put together, and how much of it is used. */
-  #block: Buffer | null = null;
-  #blockUsed = 0;
+  #queue: PieceQueue | null = null;
   #trailers: readonly string[] | null = null;
   #trailersNever: readonly string[] | null = null;
   #endQueued = false;
@@ -95,7 +62,7 @@ export class Stream implements Holder {
     this.id = id;
     this.listener = listener;
     this.openedAt = openedAt;
-    this.sendWindow = connection.peerWindow;
+    this.sendWindow = connection.peer.initialWindow;
     this.receiveWindow = connection.limits.streamWindow;
     this.#windowSize = connection.limits.streamWindow;
     this.follower = connection.followsMessages ? new MessageFollower() : null;
@@ -126,7 +93,7 @@ export class Stream implements Holder {
   /** Sends `chunk[start, end)`, or queues what the windows do not let through. `owned`: the octets never change. */
   write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
     if (this.closed || this.localEnded || start >= end) return;
-    const bytes = this.#queue === null ? this.connection.passes(this, end - start) : 0;
+    const bytes = this.#queue === null ? this.connection.sending.passes(this, end - start) : 0;
     if (bytes > 0) this.#send(chunk, start, start + bytes);
     // The rest is queued before the listener hears: what it writes then must stand behind.
     if (start + bytes < end) this.#enqueue(chunk, start + bytes, end, owned);
@@ -185,7 +152,7 @@ export class Stream implements Holder {
   open(increment: number): boolean {
     this.sendWindow += increment;
     if (this.sendWindow > largestWindow) return false;
-    if (this.#queue !== null && this.sendWindow > 0) this.connection.block(this);
+    if (this.#queue !== null && this.sendWindow > 0) this.connection.sending.block(this);
     return true;
   }
 
@@ -194,21 +161,24 @@ export class Stream implements Holder {
     const queue = this.#queue;
     if (queue === null) return false;
     let turn = turnBytes;
-    while (turn > 0 && queue.length > 0 && this.#queue === queue) {
-      const piece = queue[0]!;
-      const bytes = this.connection.passes(this, Math.min(piece.length, turn));
+    while (turn > 0 && queue.bytes > 0 && this.#queue === queue) {
+      const piece = queue.first;
+      const bytes = this.connection.sending.passes(this, Math.min(piece.length, turn));
       if (bytes === 0) return turn < turnBytes;
       turn -= bytes;
-      this.queued -= bytes;
       this.connection.loop.held -= bytes;
-      if (bytes === piece.length) queue.shift();
-      else queue[0] = piece.subarray(bytes);
+      queue.take(bytes);
       this.#send(piece, 0, bytes);
       this.listener.sent(bytes);
       if (this.closed) return true;
     }
-    if (queue.length === 0 && this.#queue === queue) this.#drained();
+    if (queue.bytes === 0 && this.#queue === queue) this.#drained();
     return true;
+  }
+
+  /** Octets that wait. */
+  get queued(): number {
+    return this.#queue === null ? 0 : this.#queue.bytes;
   }
 
   /** Whether anything waits for a window. */
@@ -227,9 +197,7 @@ export class Stream implements Holder {
     if (this.closed) return;
     this.closed = true;
     this.connection.loop.held -= this.queued;
-    this.queued = 0;
     this.#queue = null;
-    this.#block = null;
     this.#trailers = null;
     this.connection.forget(this);
     if (this.#released) this.connection.freePlace();
@@ -258,44 +226,22 @@ export class Stream implements Holder {
   #send(chunk: Uint8Array, start: number, end: number): void {
     const bytes = end - start;
     this.sendWindow -= bytes;
-    this.connection.sendWindow -= bytes;
+    this.connection.sending.window -= bytes;
     this.connection.floods.dataSent++;
     this.connection.output.data(this.id, chunk, start, end);
   }
 
   #enqueue(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
-    const bytes = end - start;
-    const whole = Buffer.from(chunk.buffer, chunk.byteOffset + start, bytes);
-    this.#queue ??= [];
-    if (!this.#join(whole))
-      // A slice holds its whole chunk in memory: keep it only where it is most of it.
-      this.#queue.push(owned || bytes * 2 >= chunk.buffer.byteLength ? whole : Buffer.from(whole));
-    this.queued += bytes;
-    this.connection.loop.held += bytes;
-    this.connection.block(this);
-    if (this.connection.loop.held > this.connection.loop.heldLimit) this.connection.loop.relieve();
-  }
-
-  /** Adds a small piece to the last one of the queue: of a peer's one-octet frames each would cost a hundred. */
-  #join(piece: Buffer): boolean {
-    const queue = this.#queue!;
-    const last = queue[queue.length - 1];
-    if (last === undefined || piece.length >= blockBytes / 4) return false;
-    let block = this.#block;
-    if (block === null || last.buffer !== block.buffer) {
-      if (last.length + piece.length > blockBytes) return false;
-      this.#block = block = Buffer.allocUnsafeSlow(blockBytes);
-      this.#blockUsed = last.copy(block, 0);
-    } else if (this.#blockUsed + piece.length > blockBytes) return false;
-    const start = this.#blockUsed - last.length;
-    this.#blockUsed += piece.copy(block, this.#blockUsed);
-    queue[queue.length - 1] = block.subarray(start, this.#blockUsed);
-    return true;
+    const { loop, sending } = this.connection;
+    this.#queue ??= new PieceQueue();
+    this.#queue.push(chunk, start, end, owned);
+    loop.held += end - start;
+    sending.block(this);
+    if (loop.held > loop.heldLimit) loop.relieve();
   }
 
   #drained(): void {
     this.#queue = null;
-    this.#block = null;
     const trailers = this.#trailers;
     if (trailers !== null) {
       this.#trailers = null;

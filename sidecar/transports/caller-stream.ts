@@ -60,7 +60,6 @@ export class CallerStream implements StreamListener, ReplySink {
   }
 
   sent(bytes: number): void {
-    this.#life.touchedAt = this.#stream.connection.readAt;
     this.#reply?.taken(bytes);
   }
 
@@ -83,7 +82,9 @@ export class CallerStream implements StreamListener, ReplySink {
   // From the reply.
 
   relay(chunk: Uint8Array, start: number, end: number): void {
-    this.#life.responseBytes += end - start;
+    const life = this.#life;
+    life.touchedAt = this.#stream.connection.loop.now();
+    life.responseBytes += end - start;
     this.#stream.write(chunk, start, end, false);
   }
 

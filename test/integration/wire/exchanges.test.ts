@@ -80,7 +80,7 @@ describe('a server', () => {
       [8, true, undefined],
       [0, true, undefined],
     ]);
-    expect(server.connections[0]!.active).toBe(0);
+    expect(server.connections[0]!.streams.size).toBe(0);
     expect(server.connections[0]!.places).toBe(0);
     peer.close();
     await server.close();
