@@ -1,12 +1,12 @@
-import { type ConsulDoor, openConsul } from './consul/door.ts';
+import type { ConsulDoor } from './consul/door.ts';
 import type { Cell } from './core/cell.ts';
 import type { Identity } from './core/identity.ts';
 import type { Kit } from './core/kit.ts';
+import { nearNames } from './core/near-names.ts';
 import { consulIdentity } from './identity/consul.ts';
 import { fileIdentity } from './identity/files.ts';
 import { noIdentity } from './identity/none.ts';
 import type { IdentitySource } from './identity/source.ts';
-import { nearNames } from './policies/near-names.ts';
 import { forgetful, frozenIdentity, openToAll, type Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
 import { type Assembly, assemble } from './sources/assemble.ts';
@@ -43,7 +43,8 @@ export const openOrigins = async (
   const usesConsul = discovery.from === 'consul' || settings.identity.from === 'consul';
   const url = discovery.from === 'consul' ? discovery.url : 'http://127.0.0.1:8500';
   const tokenFile = discovery.from === 'consul' ? discovery.tokenFile : null;
-  const door = usesConsul ? openConsul({ url, tokenFile }, kit) : null;
+  // Loaded only where it is used: the client and its schemas stay in resident memory.
+  const door = usesConsul ? (await import('./consul/door.ts')).openConsul({ url, tokenFile }, kit) : null;
   const identity = await openIdentity(settings, door, kit, signal);
   const sources: Source[] = [];
   if (discovery.from === 'consul') {

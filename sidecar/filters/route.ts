@@ -3,11 +3,11 @@ import type { Cell } from '../core/cell.ts';
 import type { EndpointView } from '../core/endpoint.ts';
 import type { Filter, Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
+import { nearNames } from '../core/near-names.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import type { Discovery, ServiceView, Snapshot } from '../core/snapshot.ts';
 import { Code, refused } from '../core/status.ts';
 import { FirstAnswers } from '../policies/first-answers.ts';
-import { nearNames } from '../policies/near-names.ts';
 import { type Named, nameInAuthority, plainName } from '../policies/service-name.ts';
 
 /** How long a call may wait to learn of its service. */

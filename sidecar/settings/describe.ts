@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from './near.ts';
+import { nearNames } from '../core/near-names.ts';
 import type { Page } from './page.ts';
 import type { Problem } from './problem.ts';
 import { jsonSchema } from './schema.ts';
@@ -77,8 +77,8 @@ const show = (value: unknown): string => {
 };
 
 const advice = (key: string, known: readonly string[]): string => {
-  const near = nearest(key, known);
-  return near === null ? `known keys: ${known.join(', ')}` : `did you mean '${near}'?`;
+  const near = nearNames(key, known, 1)[0];
+  return near === undefined ? `known keys: ${known.join(', ')}` : `did you mean '${near}'?`;
 };
 
 interface Shape {

@@ -142,7 +142,7 @@ class PeerLink implements Link, Peer, Timer {
 
   #identified(socket: tls.TLSSocket, identity: Identity, identities: Cell<Identity | null>): void {
     this.#leave();
-    const peer = readPeer(socket);
+    const peer = readPeer(socket, identity);
     if ('why' in peer) return this.#failed(`its certificate was refused: ${peer.why}`);
     if (peer.service !== this.#address.service)
       return this.#failed(

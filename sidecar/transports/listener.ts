@@ -155,7 +155,8 @@ class OpenListener implements Listener {
   #identify(socket: tls.TLSSocket, identities: Cell<Identity | null>): void {
     const { kit } = this.#options;
     this.#endHandshake(`${socket.remoteAddress} ${socket.remotePort}`, socket.remoteAddress ?? '');
-    const peer = readPeer(socket);
+    const identity = identities.value;
+    const peer = identity === null ? { why: 'we have no certificate' } : readPeer(socket, identity);
     if ('why' in peer) {
       kit.meter.count('outrigger_handshakes_refused_total', 'identity').value++;
       kit.log.warn({ why: peer.why, from: socket.remoteAddress }, 'a peer was refused for its certificate');

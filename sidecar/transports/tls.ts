@@ -8,7 +8,7 @@ import type {
 } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { Identity } from '../core/identity.ts';
-import { certificateSpiffe } from '../core/spiffe.ts';
+import { certificateSpiffe, readSpiffe } from '../core/spiffe.ts';
 
 /** AEAD with ephemeral ECDH, for peers that speak TLS 1.2 (Envoy's default); 1.3 has nothing else. */
 const ciphers: string = [
@@ -78,13 +78,19 @@ export interface PeerIdentity {
   readonly validTo: number;
 }
 
-/** Reads a verified peer's certificate, or says why it is none of ours. */
-export const readPeer = (socket: TLSSocket): PeerIdentity | { readonly why: string } => {
+/**
+ * Reads a verified peer's certificate, or says why it is none of ours. A chain to one of our roots is not enough: a
+ * name counts only in our own trust domain.
+ */
+export const readPeer = (socket: TLSSocket, own: Identity): PeerIdentity | { readonly why: string } => {
   const certificate: PeerCertificate = socket.getPeerCertificate();
   if (certificate.raw === undefined) return { why: 'it showed no certificate' };
   const found = certificateSpiffe(certificate.subjectaltname);
   if ('why' in found) return found;
   const { id } = found;
+  const ours = readSpiffe(own.spiffe)?.trustDomain;
+  if (ours !== undefined && id.trustDomain !== ours)
+    return { why: `it is of the trust domain '${id.trustDomain}', ours is '${ours}'` };
   return { service: id.service, spiffe: id.uri, validTo: Date.parse(certificate.valid_to) };
 };
 

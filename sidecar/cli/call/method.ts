@@ -1,5 +1,5 @@
 import type { MethodDefinition, PackageDefinition } from '@grpc/proto-loader';
-import { nearest } from '../../settings/near.ts';
+import { nearNames } from '../../core/near-names.ts';
 import { UsageError } from '../exit.ts';
 
 /** A method as it is asked for: `package.Service` and `Method`. */
@@ -31,8 +31,8 @@ export const findMethod = (types: PackageDefinition, { service, method }: Method
   const definition = (found as Record<string, Method>)[method];
   if (definition !== undefined) return definition;
   const methods = Object.keys(found);
-  const near = nearest(method, methods);
-  const advice = near === null ? `it has ${methods.join(', ')}` : `did you mean '${near}'?`;
+  const near = nearNames(method, methods, 1)[0];
+  const advice = near === undefined ? `it has ${methods.join(', ')}` : `did you mean '${near}'?`;
   throw new UsageError(`${service} has no method '${method}' (${advice})`);
 };
 
@@ -53,8 +53,8 @@ export const readRequest = (text: string, definition: Method): object => {
   const known = field.map((one) => camelCase(one.name));
   for (const key of Object.keys(value))
     if (!known.includes(camelCase(key))) {
-      const near = nearest(key, known);
-      const advice = near === null ? `it has ${known.join(', ') || 'none'}` : `did you mean '${near}'?`;
+      const near = nearNames(key, known, 1)[0];
+      const advice = near === undefined ? `it has ${known.join(', ') || 'none'}` : `did you mean '${near}'?`;
       throw new UsageError(`${name} has no field '${key}' (${advice})`);
     }
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [camelCase(key), one]));

@@ -6,7 +6,6 @@ import {
   readSocketPath,
   writePlace,
 } from '../../../sidecar/settings/address.ts';
-import { nearest } from '../../../sidecar/settings/near.ts';
 import { readDuration, readSize } from '../../../sidecar/settings/units.ts';
 
 describe('an address', () => {
@@ -89,18 +88,5 @@ describe('sizes and times', () => {
 
   it.each(['5', '5 s', '-5s', '1.5s', '5sec', '05s', '1d', ''])('%j is no time', (text) => {
     expect(readDuration(text)).toBeNull();
-  });
-});
-
-describe('a name that was meant', () => {
-  it.each([
-    ['prot', 'port'],
-    ['Port', 'port'],
-    ['services', 'service'],
-    ['chekc', 'check'],
-    ['flux', null],
-    ['', null],
-  ])('for %j is %j', (name, meant) => {
-    expect(nearest(name, ['service', 'port', 'name', 'check'])).toBe(meant);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
-import { nearNames } from '../../../sidecar/policies/near-names.ts';
+import { nearNames } from '../../../sidecar/core/near-names.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
 import { stillKit } from '../../support/kit.ts';
 import { breathe, drive } from '../consul/drive.ts';

@@ -7,7 +7,7 @@ export const nearNames = (name: string, known: Iterable<string>, limit = 3): str
   const near: { readonly name: string; readonly edits: number }[] = [];
   for (const candidate of known) {
     if (candidate === name || Math.abs(candidate.length - name.length) > farthest) continue;
-    const edits = editsBetween(name, candidate);
+    const edits = editsBetween(name.toLowerCase(), candidate.toLowerCase());
     if (edits <= farthest) near.push({ name: candidate, edits });
   }
   near.sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1));
