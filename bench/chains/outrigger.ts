@@ -1,0 +1,78 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Chain, Counted, Ground, Start } from './chain.ts';
+import { freePorts, type Program, startProgram } from './program.ts';
+
+const command = fileURLToPath(new URL('../../sidecar/cli/main.js', import.meta.url));
+
+const sidecar = (ground: Ground, name: string, file: string, port: number): Promise<Program> => {
+  const path = `${ground.directory}/${name}.yaml`;
+  writeFileSync(path, file);
+  const profile = ground.profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${ground.profiles}`];
+  const args = [...profile, command, 'sidecar', '--config', path];
+  return startProgram(process.execPath, args, `${ground.directory}/${name}.log`, port);
+};
+
+/** The sidecar as anyone would run it: every filter and every metric on, log level and limits as they come. */
+export const startOutrigger: Start = (ground, hops) => (hops === 1 ? one(ground) : two(ground));
+
+const one = async (ground: Ground): Promise<Chain> => {
+  const [app, admin] = (await freePorts(2)) as [number, number];
+  const file = [
+    `listen: { app: "127.0.0.1:${app}", admin: "127.0.0.1:${admin}", control: none }`,
+    `discovery: { static: { services: { echo: ["127.0.0.1:${ground.backendPort}"] } } }`,
+    'identity: none',
+  ];
+  return chain([await sidecar(ground, 'outrigger', `${file.join('\n')}\n`, app)], app, admin);
+};
+
+const two = async (ground: Ground): Promise<Chain> => {
+  const ports = (await freePorts(5)) as [number, number, number, number, number];
+  const [app, admin, peers, farApp, farAdmin] = ports;
+  const { directory } = ground.certificates;
+  const identity = (name: string): string =>
+    `identity: { files: { cert: ${directory}/${name}.pem, key: ${directory}/${name}.key, ca: ${directory}/ca.pem } }`;
+  const near = [
+    'service: { name: web }',
+    `listen: { app: "127.0.0.1:${app}", admin: "127.0.0.1:${admin}", control: none }`,
+    `discovery: { static: { services: { echo: ["127.0.0.1:${peers}"] } } }`,
+    identity('web'),
+  ];
+  const far = [
+    `service: { name: echo, port: ${ground.backendPort} }`,
+    `listen: { app: "127.0.0.1:${farApp}", peers: "127.0.0.1:${peers}", admin: "127.0.0.1:${farAdmin}", control: none }`,
+    'discovery: { static: { services: {} } }',
+    identity('echo'),
+  ];
+  const server = await sidecar(ground, 'outrigger-echo', `${far.join('\n')}\n`, peers);
+  try {
+    const client = await sidecar(ground, 'outrigger-web', `${near.join('\n')}\n`, app);
+    return chain([client, server], app, admin);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+};
+
+const chain = (programs: readonly Program[], port: number, admin: number): Chain => ({
+  name: 'outrigger',
+  port,
+  pids: programs.map(({ pid }) => pid),
+  counted: () => count(admin),
+  stop: async () => {
+    await Promise.all(programs.map((program) => program.stop()));
+  },
+});
+
+/** Outbound calls by the sidecar's own account. */
+const count = async (admin: number): Promise<Counted> => {
+  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+  let [ok, others] = [0, 0];
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('outrigger_calls_total{') || !line.includes('direction="outbound"')) continue;
+    const value = Number(line.slice(line.lastIndexOf(' ') + 1));
+    if (line.includes('code="OK"')) ok += value;
+    else others += value;
+  }
+  return { ok, others };
+};
