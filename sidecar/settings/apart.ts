@@ -20,8 +20,7 @@ export const loadSettingsApart = (
 ): Promise<Loaded> =>
   new Promise((resolve, reject) => {
     const reader = fileURLToPath(new URL(`./reader${import.meta.url.slice(-3)}`, import.meta.url));
-    // A debugger's port belongs to the first process; how sources are loaded concerns both.
-    const flags = nodeFlags.filter((flag) => !flag.startsWith('--inspect'));
+    const flags = loadingFlags(nodeFlags);
     const options = { maxBuffer: 64 * 1024 * 1024, timeout: 30_000 };
     execFile(
       process.execPath,
@@ -35,3 +34,10 @@ export const loadSettingsApart = (
       },
     );
   });
+
+/** Flags that say how sources are loaded concern both processes; a debugger, a profiler or a trace only the first. */
+const loadingFlags = (flags: readonly string[]): string[] =>
+  flags.filter((flag, at) => isLoading(flag) || (isLoading(flags[at - 1] ?? '') && !flag.startsWith('-')));
+
+const isLoading = (flag: string): boolean =>
+  /^(--import|--require|-r|--loader|--experimental-loader|--conditions|-C)(=|$)/.test(flag);
