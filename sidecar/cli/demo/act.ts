@@ -1,5 +1,6 @@
+import type { Loss } from './audit.ts';
 import type { Cast } from './cast.ts';
-import type { Books, Loss } from './ledger.ts';
+import type { Books } from './ledger.ts';
 import type { UserCall } from './services.ts';
 
 /** What an act works with while the load runs. */

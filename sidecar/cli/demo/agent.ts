@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Child, startChild } from './child.ts';
-import { outriggerArguments } from './programs.ts';
+import { guarded, outriggerArguments } from './programs.ts';
 
 /** The development agent as a process, and what the demo asks of it by Consul's own API. */
 export interface Agent {
@@ -23,16 +23,14 @@ export interface Agent {
 
 const startMs = 15_000;
 
-/** Starts the agent on a free port of this machine; its log goes to `log`. */
-export const startAgentProcess = async (log: string, env: NodeJS.ProcessEnv): Promise<Agent> => {
+/** Starts the agent on a free port of this machine; its logs go to `folder`. */
+export const startAgentProcess = async (folder: string, env: NodeJS.ProcessEnv): Promise<Agent> => {
+  let starts = 0;
   const start = async (port: string): Promise<{ child: Child; url: string }> => {
-    appendFileSync(log, '');
-    const child = startChild(outriggerArguments('agent', '--port', port), env, log);
-    const [, url] = await child.said(
-      /development agent on (http:\/\/\S+)(?![\s\S]*development agent on)/,
-      startMs,
-    );
-    return { child, url: url! };
+    const log = join(folder, `agent.${++starts}.log`);
+    const started = startChild(guarded(outriggerArguments('agent', '--port', port)), env, log);
+    const [, at] = await started.said(/development agent on (http:\/\/\S+)/, startMs);
+    return { child: started, url: at! };
   };
   let { child, url } = await start('0');
 

@@ -59,7 +59,7 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
   try {
     const env = environment(sabotage);
     progress('the development agent, a Consul in one process');
-    const started = await startAgentProcess(join(folder, 'agent.log'), env);
+    const started = await startAgentProcess(folder, env);
     agent = started;
     progress(`the agent answers at ${started.url}; now five apps, each with a sidecar`);
     const ground: Ground = { folder, agentUrl: started.url, env };

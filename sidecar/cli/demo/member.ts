@@ -6,7 +6,7 @@ import { type Client, connect } from '../../../sdk/index.ts';
 import { freePort } from '../app.ts';
 import { type Child, startChild } from './child.ts';
 import { readDiary } from './diary.ts';
-import { appArguments, outriggerArguments } from './programs.ts';
+import { appArguments, guarded, outriggerArguments } from './programs.ts';
 import { type Stage, stageDefinition } from './services.ts';
 
 /** One app of the demo with its sidecar. */
@@ -80,11 +80,10 @@ export const startMember = async (plan: MemberPlan, ground: Ground, generation: 
   };
   try {
     const app = appArguments(service);
-    const words =
+    const sidecar =
       plan.by === 'run'
-        ? ['run', '--config', config, '--', process.execPath, ...app]
-        : ['sidecar', '--config', config];
-    const sidecar = begin(outriggerArguments(...words), {}, 'sidecar.log');
+        ? begin(outriggerArguments('run', '--config', config, '--', process.execPath, ...app), {}, 'log')
+        : begin(guarded(outriggerArguments('sidecar', '--config', config)), {}, 'sidecar.log');
     const [line] = await sidecar.said(/^\{"event":"listening".*\}$/m, startMs);
     const ports = JSON.parse(line) as { app: string; peers: string | null; admin: string };
     if (plan.by === 'apart') begin(app, { OUTRIGGER_APP: ports.app }, 'app.log');

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Act, Evidence, Scene } from './act.ts';
-import type { Cast } from './cast.ts';
+import { type Audit, audit } from './audit.ts';
 import { follow, type Trace } from './follow.ts';
-import { type Audit, audit, type Books, openLedger } from './ledger.ts';
+import { type Books, openLedger } from './ledger.ts';
 import type { UserCall } from './services.ts';
 
 /** How an act went. */
@@ -59,11 +59,9 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
     p50: quantile(calls, 0.5),
     p99: quantile(calls, 0.99),
     compared: checked.compared,
-    followed: shown === undefined ? null : { id: shown.id, traces: traces(cast, evidence.books, shown.id) },
+    followed: shown === undefined ? null : { id: shown.id, traces: follow(cast, evidence.books, shown.id) },
   };
 };
-
-const traces = (cast: Cast, books: Books, id: string): Trace[] => follow(cast, books, id);
 
 /** Reads the books until they agree, or until their time is over: a sidecar counts a call just after its last byte. */
 const settleBooks = async (

@@ -59,13 +59,21 @@ const lost = ({ books, at }: Evidence): ReadonlySet<string> => {
   return new Set([...unanswered.map(({ id }) => id), ...during]);
 };
 
-/** Death is noticed on this machine within this, in milliseconds: the kernel closes what a process held. */
-const noticeMs = 25;
+/** A machine that is busy takes longer to tell others that a process died, but not longer than this; milliseconds. */
+const noticeMs = 500;
 
-const inFlightAt = ({ lines }: Page, moment: number): string[] =>
-  lines
-    .filter(({ event, peer }) => event === 'called' && peer === 'inventory')
-    .filter(({ at, tookMs }) => at >= moment && at - tookMs <= moment + noticeMs)
-    // A refusal that says it reached nobody is no loss.
-    .filter(({ reached }) => reached)
-    .map(({ id }) => id);
+/** Calls that were with the victim at `moment`, or set out before the first failure told their sidecar of it. */
+const inFlightAt = ({ lines }: Page, moment: number): string[] => {
+  const calls = lines.filter(({ event, peer }) => event === 'called' && peer === 'inventory');
+  const told = calls
+    .filter(({ code, at }) => code !== 'OK' && at >= moment && at <= moment + noticeMs)
+    .map(({ at }) => at);
+  const noticedAt = Math.min(...told, moment + noticeMs);
+  return (
+    calls
+      .filter(({ at, tookMs }) => at >= moment && at - tookMs <= (told.length === 0 ? moment : noticedAt))
+      // A refusal that says it reached nobody is no loss.
+      .filter(({ reached }) => reached)
+      .map(({ id }) => id)
+  );
+};
