@@ -122,8 +122,9 @@ class OpenListener implements Listener {
     server.on('close', unlisten);
     server.on('connection', (socket: net.Socket) => this.#beginHandshake(socket));
     server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
-      kit.meter.count('outrigger_handshakes_refused_total', refusalReason(error)).value++;
-      kit.log.debug({ error: error.message, from: socket.remoteAddress }, 'a TLS handshake failed');
+      kit.meter.count('outrigger_handshakes_refused_total', refusalReason(error, socket)).value++;
+      const why = socket.authorizationError ?? error.message;
+      kit.log.debug({ error: String(why), from: socket.remoteAddress }, 'a TLS handshake failed');
       socket.destroy();
     });
     server.on('secureConnection', (socket) => this.#identify(socket, identities));
@@ -226,7 +227,9 @@ const boundAddress = (server: net.Server): string => {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 };
 
-const refusalReason = (error: NodeJS.ErrnoException): string => {
+const refusalReason = (error: NodeJS.ErrnoException, socket: tls.TLSSocket): string => {
+  // A chain that is not believed ends in ECONNRESET here; the socket alone knows why.
+  if (socket.authorizationError != null) return 'certificate';
   const code = error.code ?? '';
   if (code === 'ERR_SSL_HTTP_REQUEST' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'plaintext';
   if (code.includes('CERT') || code.includes('SELF_SIGNED') || code.includes('ISSUER')) return 'certificate';

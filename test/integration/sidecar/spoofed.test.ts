@@ -1,0 +1,113 @@
+import * as grpc from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerOk, type PlainApp, startPlainApp } from '../../support/echo-plain.ts';
+import { type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
+
+/** Every way to write our own prefix that HTTP/2 lets through. */
+const spellings = [
+  'x-outrigger-caller',
+  'x-outrigger-reached',
+  'x-outrigger-ledger',
+  'x-outrigger-token',
+  'x-outrigger-anything',
+  'x-outrigger-caller-bin',
+  'x_outrigger_caller',
+  'x-outrigger_caller',
+  'x_outrigger-caller',
+  'x-outrigger',
+  'x_outrigger',
+];
+const lie = 'YWRtaW4=';
+const oursAmong = (names: Iterable<string>): string[] =>
+  [...names].filter((name) => /outrigger/.test(name)).sort();
+
+describe('nobody but a sidecar speaks in the name of a sidecar', () => {
+  let mesh: TwoSidecars;
+  let app: PlainApp;
+  beforeAll(async () => {
+    app = await startPlainApp((stream) => {
+      const spoofed = Object.fromEntries(spellings.map((name) => [name, lie]));
+      answerOk(stream, { ...spoofed, 'x-honest': 'h' }, { ...spoofed, 'x-honest-too': 't' });
+    });
+    mesh = await twoSidecars({ callee: { service: { port: app.port } } });
+  });
+  afterAll(async () => {
+    await mesh.close();
+    app.close();
+  });
+
+  it('the app sees who called from the certificate, whatever the caller wrote', async () => {
+    const metadata = spellings.map(
+      (name) => [name, name.endsWith('-bin') ? Buffer.from('admin') : 'admin'] as const,
+    );
+    await mesh.client.call('Unary', 'm', { metadata });
+    const seen = app.seen.at(-1)!;
+    expect(oursAmong(Object.keys(seen))).toEqual(['x-outrigger-caller']);
+    expect(seen['x-outrigger-caller']).toBe('web');
+  });
+
+  it('upper case is the same name', async () => {
+    await mesh.client.call('Unary', 'm', { metadata: [['X-Outrigger-Caller', 'admin']] });
+    expect(app.seen.at(-1)!['x-outrigger-caller']).toBe('web');
+  });
+
+  it('priority is the one word that crosses to the app', async () => {
+    await mesh.client.call('Unary', 'm', { metadata: [['x-outrigger-priority', 'low']] });
+    const seen = app.seen.at(-1)!;
+    expect(oursAmong(Object.keys(seen))).toEqual(['x-outrigger-caller', 'x-outrigger-priority']);
+    expect(seen['x-outrigger-priority']).toBe('low');
+  });
+
+  it("the caller gets none of the app's lies, neither in headers nor in trailers", async () => {
+    const { code, headers, trailers } = await mesh.client.call('Unary', 'm');
+    expect(code).toBe(grpc.status.OK);
+    expect(oursAmong(Object.keys(headers.getMap()))).toEqual([]);
+    expect(oursAmong(Object.keys(trailers.getMap()))).toEqual([]);
+    // Control: what is not ours came through both.
+    expect(headers.get('x-honest')).toEqual(['h']);
+    expect(trailers.get('x-honest-too')).toEqual(['t']);
+  });
+
+  it('control: without sidecars the same lies arrive', async () => {
+    const direct = mesh.connect('echo', { target: `127.0.0.1:${app.port}` });
+    const { headers, trailers } = await direct.call('Unary', 'm', {
+      metadata: [['x-outrigger-caller', 'admin']],
+    });
+    expect(oursAmong(Object.keys(headers.getMap()))).toHaveLength(spellings.length);
+    expect(oursAmong(Object.keys(trailers.getMap()))).toHaveLength(spellings.length);
+    expect(app.seen.at(-1)!['x-outrigger-caller']).toBe('admin');
+  });
+
+  it('a second caller is told apart from the first', async () => {
+    const orders = await mesh.addCaller('orders');
+    await mesh.connect('echo', { target: orders.ports.app }).call('Unary', 'm');
+    expect(app.seen.at(-1)!['x-outrigger-caller']).toBe('orders');
+  });
+});
+
+describe("an app's own word about reached is not believed", () => {
+  it('a trailers-only UNAVAILABLE that claims so is not tried again', async () => {
+    const app = await startPlainApp((stream) => {
+      stream.respond(
+        {
+          ':status': 200,
+          'content-type': 'application/grpc',
+          'grpc-status': '14',
+          'grpc-message': 'sorry',
+          'x-outrigger-reached': 'false',
+        },
+        { endStream: true },
+      );
+    });
+    const mesh = await twoSidecars({ callee: { service: { port: app.port } } });
+    try {
+      const { code, message, trailers } = await mesh.client.call('Unary', 'm');
+      expect([code, message]).toEqual([grpc.status.UNAVAILABLE, 'sorry']);
+      expect(trailers.get('x-outrigger-reached')).toEqual([]);
+      expect(app.seen).toHaveLength(1);
+    } finally {
+      await mesh.close();
+      app.close();
+    }
+  });
+});
