@@ -38,6 +38,7 @@ export class MessageFollower {
         this.#length = 0;
       }
       if (this.#missing > limit) return this.#missing;
+      if (this.#missing === 0) this.begunAt = 0; // a message of no octets
     }
     this.begunAt = this.#missing === 0 && this.#prefix === 0 ? 0 : this.begunAt === 0 ? now : this.begunAt;
     return 0;
