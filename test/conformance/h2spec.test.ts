@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { hasH2spec, runH2spec } from '../support/h2spec.ts';
-import { answerData, leaveNothing, startWire } from '../support/wire-server.ts';
+import { answerData, startWire } from '../support/wire-server.ts';
+import { leaveNothing } from '../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

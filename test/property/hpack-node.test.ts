@@ -8,7 +8,8 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { message, requestFields, until } from '../support/raw-http2.ts';
-import { answerNothing, dialWire, type Exchange, leaveNothing, startWire } from '../support/wire-server.ts';
+import { answerNothing, dialWire, type Exchange, startWire } from '../support/wire-server.ts';
+import { leaveNothing } from '../support/wire-server-leftovers.ts';
 import { forShare } from './budget.ts';
 
 leaveNothing();

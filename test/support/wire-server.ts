@@ -1,5 +1,4 @@
 import { createServer, type Socket } from 'node:net';
-import { afterAll, beforeAll, expect } from 'vitest';
 import {
   type Abort,
   type Breach,
@@ -245,24 +244,5 @@ export const dialWire = async (
       socket.destroy();
       await until(() => !loop.driven.has(connection), 'the client to leave its loop');
     },
-  });
-};
-
-/** Fails the file when something was thrown past everybody, or a socket or server is left when it ends. */
-export const leaveNothing = (): void => {
-  const trouble: unknown[] = [];
-  const note = (error: unknown) => void trouble.push(error);
-  const open = () => process.getActiveResourcesInfo().filter((name) => /^(TCP|TLS)/.test(name)).length;
-  let before = 0;
-  beforeAll(() => {
-    before = open();
-    process.on('unhandledRejection', note);
-    process.on('uncaughtException', note);
-  });
-  afterAll(async () => {
-    await until(() => open() <= before, 'sockets and servers to be gone');
-    process.off('unhandledRejection', note);
-    process.off('uncaughtException', note);
-    expect(trouble).toEqual([]);
   });
 };

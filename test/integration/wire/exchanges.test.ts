@@ -14,7 +14,8 @@ import {
   settings,
   until,
 } from '../../support/raw-http2.ts';
-import { answerData, answerEcho, dialWire, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { answerData, answerEcho, dialWire, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

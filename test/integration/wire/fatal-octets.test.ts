@@ -11,7 +11,8 @@ import {
   settings,
   until,
 } from '../../support/raw-http2.ts';
-import { dialWire, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { dialWire, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

@@ -17,7 +17,8 @@ import {
   windowUpdate,
   words,
 } from '../../support/raw-http2.ts';
-import { leaveNothing, startWire, type WireOptions } from '../../support/wire-server.ts';
+import { startWire, type WireOptions } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

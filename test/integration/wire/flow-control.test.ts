@@ -12,7 +12,8 @@ import {
   until,
   windowUpdate,
 } from '../../support/raw-http2.ts';
-import { answerEcho, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { answerEcho, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Flag, FrameType } from '../../../wire/frames.ts';
 import { ErrorCode } from '../../../wire/index.ts';
 import { block, frame, plain, RawPeer, requestFields, until } from '../../support/raw-http2.ts';
-import { answerData, leaveNothing, startWire, type WireOptions } from '../../support/wire-server.ts';
+import { answerData, startWire, type WireOptions } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

@@ -16,7 +16,8 @@ import {
   until,
   words,
 } from '../../support/raw-http2.ts';
-import { answerData, dialWire, type HandClock, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { answerData, dialWire, type HandClock, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

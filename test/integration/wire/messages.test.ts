@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Flag, FrameType } from '../../../wire/frames.ts';
 import { ErrorCode } from '../../../wire/index.ts';
 import { data, message, RawPeer, request, rst, until, windowUpdate, words } from '../../support/raw-http2.ts';
-import { answerEcho, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { answerEcho, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

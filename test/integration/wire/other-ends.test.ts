@@ -10,7 +10,8 @@ import {
 } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { message, requestFields, until } from '../../support/raw-http2.ts';
-import { answerEcho, dialWire, leaveNothing, startWire } from '../../support/wire-server.ts';
+import { answerEcho, dialWire, startWire } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 

@@ -14,7 +14,8 @@ import {
   until,
   windowUpdate,
 } from '../../support/raw-http2.ts';
-import { type Exchange, leaveNothing, startWire, type WireOptions } from '../../support/wire-server.ts';
+import { type Exchange, startWire, type WireOptions } from '../../support/wire-server.ts';
+import { leaveNothing } from '../../support/wire-server-leftovers.ts';
 
 leaveNothing();
 
