@@ -3,6 +3,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Log writes one JSON line per event. Nothing is written per call at `info` and above. */
 export interface Log {
+  /** True when debug lines are written: whoever would write one per call looks here first, and makes no fields for nobody. */
+  readonly verbose?: boolean;
   debug(fields: LogFields, event: string): void;
   info(fields: LogFields, event: string): void;
   warn(fields: LogFields, event: string): void;

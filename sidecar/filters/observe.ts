@@ -2,6 +2,7 @@ import type { Call } from '../core/call.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Clock, Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
+import type { Log } from '../core/log.ts';
 import type { Count, Histogram, Meter } from '../core/meter.ts';
 import { Code, codeNames, ended, type From, type Status } from '../core/status.ts';
 import { nameInAuthority, plainName } from '../policies/service-name.ts';
@@ -17,10 +18,11 @@ import { nameInAuthority, plainName } from '../policies/service-name.ts';
  * Keeps   the cells of up to 2,000 edges (service and method); later ones share the edge `other`
  * Status  alpha
  *
- * A call counts when its life is over, with the life's outcome: what the caller was told, or that it had gone.
+ * A call counts when its life is over, with the life's outcome: what the caller was told, or that it had gone. With
+ * debug logs each call also leaves a line.
  */
-export const observe = ({ clock, meter }: Kit, direction: 'outbound' | 'inbound'): Filter<Call> => {
-  const edges = new Edges(meter, direction);
+export const observe = ({ clock, meter, log }: Kit, direction: 'outbound' | 'inbound'): Filter<Call> => {
+  const edges = new Edges(meter, direction, log.verbose === true ? log : null);
   return function observe(call, next) {
     const service = direction === 'inbound' ? call.arrival.caller || 'anonymous' : edges.named(call);
     const record = new CallRecord(edges.of(service, call.method), clock, call);
@@ -55,8 +57,16 @@ class CallRecord implements Witness {
     edge.inFlight.value--;
     edge.requestBytes.value += life.requestBytes;
     edge.responseBytes.value += life.responseBytes;
-    edge.duration.observe((this.#clock.now() - arrival.arrivedAt) / 1000);
+    const tookMs = this.#clock.now() - arrival.arrivedAt;
+    edge.duration.observe(tookMs / 1000);
     edge.ended(status).value++;
+    if (edge.tell !== null) this.#tell(edge.tell, status, tookMs);
+  }
+
+  #tell(log: Log, { code, from }: Status, tookMs: number): void {
+    const { id, arrival } = this.#call;
+    const at = arrival.life.at?.address.id;
+    log.debug({ id, ...this.edge.names, at, code: codeNames[code] ?? code, from, tookMs }, 'call over');
   }
 }
 
@@ -68,17 +78,26 @@ class Edge {
   readonly requestBytes: Count;
   readonly responseBytes: Count;
   readonly duration: Histogram;
+  /** Null unless every call leaves a line. */
+  readonly tell: Log | null;
   readonly #ends: (Count | undefined)[] = new Array(codeNames.length * 3 + 3).fill(undefined);
   readonly #meter: Meter;
   readonly #labels: readonly [direction: string, service: string, method: string];
 
-  constructor(meter: Meter, direction: string, service: string, method: string) {
+  constructor(meter: Meter, direction: string, service: string, method: string, tell: Log | null) {
+    this.tell = tell;
     this.inFlight = meter.count('outrigger_calls_in_flight', direction, service);
     this.requestBytes = meter.count('outrigger_request_bytes_total', direction, service);
     this.responseBytes = meter.count('outrigger_response_bytes_total', direction, service);
     this.duration = meter.histogram('outrigger_call_duration_seconds', direction, service, method);
     this.#meter = meter;
     this.#labels = [direction, service, method];
+  }
+
+  /** The labels, as a log line has them. */
+  get names(): { readonly direction: string; readonly service: string; readonly method: string } {
+    const [direction, service, method] = this.#labels;
+    return { direction, service, method };
   }
 
   ended(status: Status): Count {
@@ -100,22 +119,24 @@ const mostNames = 1000;
 class Edges {
   readonly #meter: Meter;
   readonly #direction: string;
+  readonly #tell: Log | null;
   readonly #byService: Map<string, Map<string, Edge>> = new Map();
   readonly #names: Map<string, string> = new Map();
   #size = 0;
   #other: Edge | null = null;
 
-  constructor(meter: Meter, direction: string) {
+  constructor(meter: Meter, direction: string, tell: Log | null) {
     this.#meter = meter;
     this.#direction = direction;
+    this.#tell = tell;
   }
 
   of(service: string, method: string): Edge {
     const known = this.#byService.get(service)?.get(method);
     if (known !== undefined) return known;
     if (this.#size >= mostEdges)
-      return (this.#other ??= new Edge(this.#meter, this.#direction, 'other', 'other'));
-    const edge = new Edge(this.#meter, this.#direction, service, method);
+      return (this.#other ??= new Edge(this.#meter, this.#direction, 'other', 'other', this.#tell));
+    const edge = new Edge(this.#meter, this.#direction, service, method, this.#tell);
     let methods = this.#byService.get(service);
     if (methods === undefined) this.#byService.set(service, (methods = new Map()));
     methods.set(method, edge);

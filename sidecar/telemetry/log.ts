@@ -51,6 +51,7 @@ export const openLog = ({ level, base = {}, destination }: LogOptions): OpenLog 
     process.on('exit', flush);
   }
   return {
+    verbose: level === 'debug',
     debug: (fields, event) => logger.debug(fields, event),
     info: (fields, event) => logger.info(fields, event),
     warn: (fields, event) => logger.warn(fields, event),
