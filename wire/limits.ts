@@ -18,7 +18,7 @@ export interface Limits {
   readonly messageMs: number;
   /** Milliseconds without a stream until a connection is closed; 0: never. */
   readonly idleMs: number;
-  /** PING frames in a second. */
+  /** PING frames in a second, beside one for each DATA frame that we sent. */
   readonly pings: number;
   /** SETTINGS frames in a second. */
   readonly settings: number;

@@ -26,7 +26,11 @@ export const limitList = {
     default: '30s',
     about: 'Time that a message may stay begun and incomplete',
   },
-  pings: { unit: 'count', default: 100, about: 'PING frames of one connection in a second' },
+  pings: {
+    unit: 'count',
+    default: 100,
+    about: 'PING frames of one connection in a second, beside one for each DATA frame sent',
+  },
   'settings-frames': { unit: 'count', default: 50, about: 'SETTINGS frames of one connection in a second' },
   priorities: {
     unit: 'count',
