@@ -27,15 +27,14 @@ const repeating: readonly string[] = [
 /** Values longer than this are not worth an eighth of the table. */
 const longestIndexed = 512;
 
-/** What the encoder knows of one field name. */
+/** What every encoder knows of one field name. */
 interface Name {
   /** Index in the static table of the name alone, or 0. */
   readonly staticIndex: number;
   /** Value to index in the static table, where name and value both stand there. */
-  readonly staticValues: Map<string, number>;
-  readonly repeats: boolean;
-  /** Value to the number of its insertion into the dynamic table. */
-  readonly inserted: Map<string, number>;
+  readonly staticValues: ReadonlyMap<string, number>;
+  /** Its place among the repeating names, or -1. */
+  readonly place: number;
 }
 
 const makeName = (name: string): Name => {
@@ -46,8 +45,15 @@ const makeName = (name: string): Name => {
     if (staticIndex === 0) staticIndex = index;
     if (value !== '') staticValues.set(value, index);
   });
-  return { staticIndex, staticValues, repeats: repeating.includes(name), inserted: new Map() };
+  return { staticIndex, staticValues, place: repeating.indexOf(name) };
 };
+
+/** Names with something to look up; others are literals. One for all encoders: it would be most of an idle connection. */
+const names: ReadonlyMap<string, Name> = new Map(
+  [...staticTable.map(([name]) => name), ...repeating]
+    .filter((name) => name !== '')
+    .map((name) => [name, makeName(name)]),
+);
 
 /** The encoder's table at its largest; a peer that offers more is not taken up on it. */
 const tableBytes = 4096;
@@ -57,8 +63,8 @@ const tableBytes = 4096;
  * Strings are octets as latin1. Ref: RFC 7541.
  */
 export class Encoder {
-  /** Names with something to look up; others are literals. Bounded: static and repeating names alone. */
-  readonly #names: Map<string, Name> = new Map();
+  /** For each repeating name: value to the number of its insertion into the dynamic table. */
+  readonly #inserted: (Map<string, number> | undefined)[] = [];
   /** Entries from the oldest: name, value, size. */
   readonly #entries: { name: Name; value: string; size: number; number: number }[] = [];
   #insertions = 0;
@@ -67,11 +73,6 @@ export class Encoder {
   /** Smallest and newest size to announce at the next block, or -1. Ref: RFC 7541 section 4.2. */
   #announceSmallest = -1;
   #announce = -1;
-
-  constructor() {
-    for (const [name] of staticTable) if (name !== '') this.#learn(name);
-    for (const name of repeating) this.#learn(name);
-  }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE arrived. Announced at the beginning of the next block. */
   resize(bytes: number): void {
@@ -101,7 +102,7 @@ export class Encoder {
     for (let i = 0; i < fields.length; i += 2) {
       const text = fields[i]!;
       const value = fields[i + 1]!;
-      const name = this.#names.get(text);
+      const name = names.get(text);
       if (never?.includes(text)) at = this.#literal(text, name, value, 0x10, out, at);
       else if (name === undefined) at = this.#literal(text, name, value, 0, out, at);
       else at = this.#known(text, name, value, out, at);
@@ -110,8 +111,8 @@ export class Encoder {
   }
 
   #known(text: string, name: Name, value: string, out: Buffer, at: number): number {
-    if (name.repeats) {
-      const inserted = name.inserted.get(value);
+    if (name.place >= 0) {
+      const inserted = this.#inserted[name.place]?.get(value);
       if (inserted !== undefined)
         return putInteger(out, at, 0x80, 0x7f, firstDynamic + this.#insertions - 1 - inserted);
     }
@@ -120,7 +121,7 @@ export class Encoder {
       out[at] = 0x80 | index;
       return at + 1;
     }
-    if (!name.repeats || value.length > longestIndexed) return this.#literal(text, name, value, 0, out, at);
+    if (name.place < 0 || value.length > longestIndexed) return this.#literal(text, name, value, 0, out, at);
     return this.#index(text, name, value, out, at);
   }
 
@@ -132,7 +133,8 @@ export class Encoder {
     at = putCoded(out, at, value);
     this.#evict(this.#capacity - size);
     this.#entries.push({ name, value, size, number: this.#insertions });
-    name.inserted.set(value, this.#insertions++);
+    const inserted = (this.#inserted[name.place] ??= new Map());
+    inserted.set(value, this.#insertions++);
     this.#size += size;
     return at;
   }
@@ -154,13 +156,10 @@ export class Encoder {
   #evict(room: number): void {
     while (this.#entries.length > 0 && this.#size > room) {
       const entry = this.#entries.shift()!;
-      if (entry.name.inserted.get(entry.value) === entry.number) entry.name.inserted.delete(entry.value);
+      const inserted = this.#inserted[entry.name.place];
+      if (inserted?.get(entry.value) === entry.number) inserted.delete(entry.value);
       this.#size -= entry.size;
     }
-  }
-
-  #learn(name: string): void {
-    if (!this.#names.has(name)) this.#names.set(name, makeName(name));
   }
 }
 
