@@ -100,7 +100,7 @@ const rehearse = async ({ cast, wait }: Scene): Promise<void> => {
   const { stage } = cast.member('storefront');
   await cast.settled(settleMs);
   for (;;) {
-    await stage.play({ callsPerSecond });
+    await stage.play({ callsPerSecond, oneAtATime: false });
     await wait(300);
     const { calls } = await stage.pause({});
     const failed = calls.filter(({ code }) => code !== 'OK');
@@ -120,7 +120,7 @@ const goOn = async ({ cast, wait }: Scene, told: Narrator): Promise<void> => {
   const { stage } = cast.member('storefront');
   try {
     for (;;) {
-      await stage.play({ callsPerSecond });
+      await stage.play({ callsPerSecond, oneAtATime: false });
       await wait(statusEveryMs);
       const { calls } = await stage.pause({});
       const failed = calls.filter(({ code }) => code !== 'OK').length;

@@ -122,6 +122,8 @@ const settingsOf = ({ name, service, serves, flags }: MemberPlan, ground: Ground
     ...(serves ? { peers: '127.0.0.1:0' } : {}),
   },
   discovery: { consul: { url: ground.agentUrl } },
+  // A line per call, so that one can be followed.
+  log: { level: 'debug' },
   flags,
 });
 

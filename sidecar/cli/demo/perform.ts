@@ -35,7 +35,7 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
   const { cast } = scene;
   const storefront = cast.member('storefront').stage;
   const close = await openLedger(cast);
-  await storefront.play({ callsPerSecond });
+  await storefront.play({ callsPerSecond, oneAtATime: act.oneAtATime ?? false });
   const { at, found = [] } = await act.play(scene);
   const { calls } = await storefront.pause({});
   const { evidence, checked } = await settleBooks(act, { calls, at, found }, close);
@@ -59,7 +59,7 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
     p50: quantile(calls, 0.5),
     p99: quantile(calls, 0.99),
     compared: checked.compared,
-    followed: shown === undefined ? null : { id: shown.id, traces: follow(cast, evidence.books, shown.id) },
+    followed: shown === undefined ? null : { id: shown.id, traces: follow(evidence.books, shown.id) },
   };
 };
 

@@ -10,6 +10,8 @@ export const unavailable: Act = {
   name: 'unavailable',
   title: 'One instance of the inventory answers UNAVAILABLE to everything',
   promise: 'at most 5 calls fail, then none',
+  // However slow the machine: a call that is with the sick instance as its gate shuts is beyond help.
+  oneAtATime: true,
   play: async ({ cast, wait, tell }) => {
     await wait(1000);
     const at = wallMs();
