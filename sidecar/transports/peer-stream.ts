@@ -101,7 +101,8 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   }
 
   aborted(abort: Abort): void {
-    this.#finish(statusOfAbort(abort, this.#peer.where), []);
+    const { where, connection } = this.#peer;
+    this.#finish(statusOfAbort(abort, where, connection.readAt >= this.#attempt.call.deadlineAt - 1), []);
   }
 
   // The reply, as the stack sees it.

@@ -21,11 +21,15 @@ const codeOfReset = (code: number): Code => {
   }
 };
 
-/** What the end of an attempt's stream means for the call. `where` names the peer's address. */
-export const statusOfAbort = (abort: Abort, where: string): Status => {
+/**
+ * What the end of an attempt's stream means for the call. `where` names the peer's address. `late`: the deadline has
+ * passed. A server that resets with CANCEL then (grpc-go does, a moment before our own timer) says just that.
+ */
+export const statusOfAbort = (abort: Abort, where: string, late = false): Status => {
   const message = `${where}: ${abort.message}`;
   if (abort.by === 'connection') return broken(message, abort.reached);
-  const code = abort.breach === 'message-timeout' ? Code.DEADLINE_EXCEEDED : codeOfReset(abort.code);
+  const outOfTime = abort.breach === 'message-timeout' || (late && abort.code === ErrorCode.CANCEL);
+  const code = outOfTime ? Code.DEADLINE_EXCEEDED : codeOfReset(abort.code);
   return {
     code,
     message,

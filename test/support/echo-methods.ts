@@ -14,6 +14,8 @@ export const echoMethods = {
   Fail: [false, false],
   /** Never answers; the request is a key by which `Cancelled` is asked. */
   Slow: [false, false],
+  /** Answers the key at once and then nothing more; `Cancelled` knows it too. */
+  Hold: [false, true],
   /** Waits until the call with that key was cancelled at the server, 5 s at most; answers yes or no. */
   Cancelled: [false, false],
   /** Answers how many milliseconds the server has left, or none. */

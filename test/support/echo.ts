@@ -57,14 +57,10 @@ class Echo implements EchoApp {
       Timeout: this.#unary((_, call) => ({ answer: Buffer.from(String(leftMs(call))) })),
       Fail: this.#unary((request) => ({ error: wanted(request) })),
       Cancelled: this.#unary(async (request) => ({ answer: await this.#whenCancelled(String(request)) })),
-      Slow: (call: grpc.ServerUnaryCall<Bytes, Bytes>) => {
-        this.#note(call);
-        const cancelled = (): void => {
-          this.cancelled.add(String(call.request));
-          this.#events.emit('cancelled');
-        };
-        if (call.cancelled) cancelled();
-        else call.on('cancelled', cancelled);
+      Slow: (call: grpc.ServerUnaryCall<Bytes, Bytes>) => this.#hold(call),
+      Hold: (call: grpc.ServerWritableStream<Bytes, Bytes>) => {
+        this.#hold(call);
+        call.write(call.request);
       },
       Collect: (call: grpc.ServerReadableStream<Bytes, Bytes>, answer: grpc.sendUnaryData<Bytes>) => {
         this.#note(call);
@@ -132,6 +128,16 @@ class Echo implements EchoApp {
         answer(null, outcome.answer, outcome.trailers);
       });
     };
+  }
+
+  #hold(call: grpc.ServerUnaryCall<Bytes, Bytes> | grpc.ServerWritableStream<Bytes, Bytes>): void {
+    this.#note(call);
+    const cancelled = (): void => {
+      this.cancelled.add(String(call.request));
+      this.#events.emit('cancelled');
+    };
+    if (call.cancelled) cancelled();
+    else call.on('cancelled', cancelled);
   }
 
   #refused(call: grpc.ServerDuplexStream<Bytes, Bytes>): boolean {
