@@ -14,6 +14,7 @@ import { encodeSettings, initialPeerSettings, type PeerSettings } from './settin
 import { Stream } from './stream.ts';
 import { StreamIds } from './stream-ids.ts';
 import type { Abort, StreamListener } from './stream-listener.ts';
+import { StreamTable } from './stream-table.ts';
 
 type State = 'opening' | 'ready' | 'draining' | 'closed';
 
@@ -38,7 +39,7 @@ export class Connection implements Driven {
   readonly ids: StreamIds;
   readonly floods: Floods;
   readonly resets: ResetWatch;
-  readonly streams: Map<number, Stream> = new Map();
+  readonly streams: StreamTable = new StreamTable();
   readonly peer: PeerSettings = initialPeerSettings();
   state: State = 'opening';
   /** Monotonic milliseconds of the newest chunk. */
@@ -100,7 +101,7 @@ export class Connection implements Driven {
   ): Stream {
     const stream = new Stream(this, this.ids.next, listener, this.readAt, false);
     this.ids.next += 2;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     stream.headers(fields, never, last);
     return stream;
   }
@@ -180,7 +181,7 @@ export class Connection implements Driven {
     const reason = `the peer sent GOAWAY (${errorName(code)}${text === '' ? '' : `: ${text}`})`;
     this.#beginDraining(reason);
     if (this.role === 'client')
-      for (const stream of [...this.streams.values()])
+      for (const stream of this.streams.list())
         if (stream.id > last) stream.abort({ code, by: 'connection', reached: false, message: reason });
     this.#finishIfDrained();
   }
@@ -207,7 +208,7 @@ export class Connection implements Driven {
   }
 
   holders(): Iterable<Stream> {
-    return this.streams.values();
+    return this.streams.list();
   }
 
   tick(now: number): void {
@@ -228,7 +229,7 @@ export class Connection implements Driven {
   }
 
   #read(chunk: Buffer): void {
-    if (this.state === 'closed') return; // lingering: what still comes is nobody's
+    if (this.state === 'closed') return this.#incoming.discard(chunk);
     this.readAt = this.loop.now();
     this.#incoming.read(chunk, this.readAt);
   }
@@ -289,7 +290,7 @@ export class Connection implements Driven {
   #over(code: number, reason: string): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       const reached = this.role === 'server' || stream.id <= this.#flushedStream;
       const abort: Abort = { code, by: 'connection', reached, message: reason };
       stream.abort(abort);

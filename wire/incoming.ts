@@ -6,6 +6,8 @@ import { Preamble } from './preamble.ts';
 
 /** Octets read before other connections have their turn. */
 const octetsPerTurn = 256 * 1024;
+/** Octets read from a peer that was told that the connection is over: who pours on does not wait for our last words. */
+const lingerBytes = 1024 * 1024;
 
 /** Incoming takes the chunks that a socket gives: the preface first, then frames. */
 export class Incoming {
@@ -16,6 +18,7 @@ export class Incoming {
   /** Server, until the preface has come. */
   #preamble: Preamble | null;
   #inTurn = 0;
+  #discarded = 0;
 
   constructor(connection: Connection, dispatch: Dispatch, http1Answer: Buffer | null) {
     this.#connection = connection;
@@ -30,6 +33,12 @@ export class Incoming {
     if (this.#inTurn > octetsPerTurn) this.#yield();
     if (this.#preamble === null) this.#reader.push(chunk, 0, now);
     else this.#readPreface(this.#preamble, chunk, now);
+  }
+
+  /** Lets go of a chunk that came when the connection was over: it is nobody's. */
+  discard(chunk: Buffer): void {
+    this.#discarded += chunk.length;
+    if (this.#discarded > lingerBytes) this.#connection.socket.destroy();
   }
 
   /** Whether a frame has been begun and not completed for too long. */
