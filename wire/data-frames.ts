@@ -76,7 +76,7 @@ export class DataFrames {
   /** Resets streams whose message has been incomplete for too long. */
   expireMessages(now: number): void {
     const { messageMs } = this.#connection.limits;
-    for (const stream of this.#connection.streams.values()) {
+    for (const stream of this.#connection.streams.list()) {
       const begunAt = stream.follower?.begunAt ?? 0;
       // With its window shut the peer cannot go on: that is our reader's doing.
       if (begunAt !== 0 && now - begunAt >= messageMs && stream.receiveWindow > 0)

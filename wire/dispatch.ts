@@ -110,7 +110,7 @@ export class Dispatch implements FrameSink {
     // The ACK goes first: DATA that these settings let through belongs behind it.
     connection.output.frame(FrameType.SETTINGS, Flag.ACK, 0, buffer.subarray(0, 0));
     if (peer.initialWindow !== windowBefore)
-      for (const stream of [...connection.streams.values()])
+      for (const stream of connection.streams.list())
         if (!stream.open(peer.initialWindow - windowBefore))
           return fail(this.#connection, ErrorCode.FLOW_CONTROL_ERROR, 'SETTINGS overflow a window');
     this.#settingsSeen = true;

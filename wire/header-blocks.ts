@@ -95,7 +95,7 @@ export class HeaderBlocks {
     connection.resets.open();
     const stream = new Stream(connection, id, deaf, connection.readAt, true);
     connection.places++;
-    connection.streams.set(id, stream);
+    connection.streams.add(stream);
     if (connection.places > limits.concurrentStreams) {
       connection.listener.breach('streams');
       return refuse(stream, ErrorCode.REFUSED_STREAM);
