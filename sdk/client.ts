@@ -46,8 +46,9 @@ export const makeClient = <S>(home: ClientHome, definition: Definition<S>, servi
         ? (requests: Messages, options?: CallOptions) => bidi(home, method, requests, begin(options))
         : (request: unknown, options?: CallOptions) => serverStream(home, method, request, begin(options))
       : method.requestStream
-        ? (requests: Messages, options?: CallOptions) => clientStream(home, method, requests, begin(options))
-        : (request: unknown, options?: CallOptions) => unary(home, method, request, begin(options));
+        ? async (requests: Messages, options?: CallOptions) =>
+            clientStream(home, method, requests, begin(options))
+        : async (request: unknown, options?: CallOptions) => unary(home, method, request, begin(options));
   }
   return client as Client<S>;
 };

@@ -46,7 +46,7 @@ export interface Mesh {
   begin<T>(work: () => T, options?: BeginOptions): T;
   /** Runs `work` with the same ids, but neither ended by the deadline nor by the cancellation of the call being served. */
   detach<T>(work: () => T): T;
-  /** Lets go of the sidecar: calls still running are cancelled. Servers are stopped by themselves. */
+  /** Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. */
   close(): void;
 }
 

@@ -8,6 +8,8 @@ export interface Scene {
   readonly cast: Cast;
   /** Lets the load run on; rejects when the demo is ended. */
   wait(ms: number): Promise<void>;
+  /** Aborts when the demo is ended. */
+  readonly signal: AbortSignal;
   /** Tells the audience what happens now. */
   tell(what: string): void;
 }

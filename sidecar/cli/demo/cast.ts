@@ -15,10 +15,10 @@ export interface Cast {
   member(name: string): Member;
   /** Starts a member again that was killed. */
   restart(name: string): Promise<void>;
-  /** Resolves when all are registered, well, and believed by all; rejects after `patienceMs` with what is missing. */
-  settled(patienceMs: number): Promise<void>;
-  /** Ends all processes and removes all files. */
-  close(): Promise<void>;
+  /** Resolves when all are registered, well, and known to all; rejects after `patienceMs` with what is missing. */
+  settled(patienceMs: number, signal: AbortSignal): Promise<void>;
+  /** Ends all processes, by force after `graceMs` (default 1,500), and removes all files. Safe to call again. */
+  close(graceMs?: number): Promise<void>;
 }
 
 const instance = (service: string, name: string, by: MemberPlan['by']): MemberPlan => ({
@@ -51,9 +51,9 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
   const members = new Map<string, Member>();
   const starts = new Map<string, number>();
   let agent: Agent | null = null;
-  const close = async (): Promise<void> => {
-    await Promise.all([...members.values()].map((member) => member.end(1500)));
-    await agent?.child.end(500);
+  const close = async (graceMs = 1500): Promise<void> => {
+    await Promise.all([...members.values()].map((member) => member.end(graceMs)));
+    await agent?.child.end(graceMs);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -81,7 +81,7 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
         await members.get(name)!.end(0);
         await start(plans.find((plan) => plan.name === name)!);
       },
-      settled: (patienceMs) => settled(cast, patienceMs),
+      settled: (patienceMs, signal) => settled(cast, patienceMs, signal),
       close,
     };
     return cast;
@@ -98,14 +98,14 @@ const environment = (sabotage: string): NodeJS.ProcessEnv => {
   return sabotage === '' ? env : { ...env, OUTRIGGER_SABOTAGE: sabotage };
 };
 
-const settled = async (cast: Cast, patienceMs: number): Promise<void> => {
+const settled = async (cast: Cast, patienceMs: number, signal: AbortSignal): Promise<void> => {
   const until = performance.now() + patienceMs;
   for (;;) {
     const missing = await whatIsMissing(cast).catch((error: unknown) => [String(error)]);
     if (missing.length === 0) return;
     if (performance.now() > until)
       throw new Error(`not settled after ${patienceMs} ms: ${missing.join('; ')}`);
-    await pause(50);
+    await pause(50, undefined, { signal });
   }
 };
 

@@ -27,7 +27,8 @@ const statusEveryMs = 5000;
 
 /**
  * `outrigger demo`: an agent, five apps and five sidecars on this machine, steady load, and a story that checks
- * itself. Answers 0 when every act kept its promise. Leaves no process and no file behind.
+ * itself. Answers 0 when every act kept its promise, 130 when Ctrl-C came before the last was over. Leaves no
+ * process and no file behind.
  */
 export const demo = async (options: DemoOptions, signals: Surroundings['signals']): Promise<number> => {
   const acts = chosen(options);
@@ -38,6 +39,7 @@ export const demo = async (options: DemoOptions, signals: Surroundings['signals'
     : narrator({ write: out, colours: process.stdout.isTTY === true && !process.env['NO_COLOR'] });
   const ending = listenForEnding(signals);
   const stop = new AbortController();
+  const outcomes: Outcome[] = [];
   const interrupted = ending.asked.then((signal) => {
     stop.abort();
     return signal;
@@ -46,17 +48,17 @@ export const demo = async (options: DemoOptions, signals: Surroundings['signals'
   try {
     // Not raced against a signal: what starts must be known before it can be ended.
     cast = await startCast(options.sabotage ?? '', told.progress);
-    const telling = tell(cast, acts, told, options.once === true, stop.signal);
+    const telling = tell(cast, acts, told, options.once === true, stop.signal, outcomes);
     const first = await Promise.race([telling, interrupted]);
-    if (typeof first === 'string') {
-      await telling.catch(() => {});
-      return options.once === true ? codeOf(first) : Exit.ok;
-    }
-    return first.every(({ kept }) => kept) ? Exit.ok : Exit.failure;
+    // What is being started must be known before it can be ended.
+    if (typeof first === 'string') await telling.catch(() => {});
+    if (typeof first === 'string' && outcomes.length < acts.length) return codeOf(first);
+    return outcomes.every(({ kept }) => kept) ? Exit.ok : Exit.failure;
   } finally {
     if (cast !== null) {
       told.progress('ending all processes');
-      await cast.close();
+      const impatient = ending.atOnce.then(() => cast?.close(0));
+      await Promise.race([cast.close(), impatient]);
     }
     ending.leave();
   }
@@ -69,15 +71,16 @@ const tell = async (
   told: Narrator,
   once: boolean,
   signal: AbortSignal,
-): Promise<Outcome[]> => {
+  outcomes: Outcome[],
+): Promise<void> => {
   const scene: Scene = {
     cast,
+    signal,
     wait: async (ms) => void (await pause(ms, undefined, { signal })),
     tell: told.tells,
   };
   told.progress('first calls, so that everybody has met');
   await rehearse(scene);
-  const outcomes: Outcome[] = [];
   for (const [at, act] of acts.entries()) {
     signal.throwIfAborted();
     told.opens(at + 1, act.title, act.promise);
@@ -91,14 +94,13 @@ const tell = async (
   }
   told.ends(outcomes);
   if (!once) await goOn(scene, told);
-  return outcomes;
 };
 
 /** Makes calls that do not count until all go well, and until everybody knows everybody. */
-const rehearse = async ({ cast, wait }: Scene): Promise<void> => {
+const rehearse = async ({ cast, wait, signal }: Scene): Promise<void> => {
   const until = performance.now() + settleMs;
   const { stage } = cast.member('storefront');
-  await cast.settled(settleMs);
+  await cast.settled(settleMs, signal);
   for (;;) {
     await stage.play({ callsPerSecond, oneAtATime: false });
     await wait(300);
@@ -108,7 +110,7 @@ const rehearse = async ({ cast, wait }: Scene): Promise<void> => {
     if (performance.now() > until)
       throw new Error(`calls still fail after ${settleMs} ms: ${failed[0]!.what} ${failed[0]!.message}`);
   }
-  await cast.settled(settleMs);
+  await cast.settled(settleMs, signal);
 };
 
 /** Keeps the load running and says how it goes, until the demo is ended. */

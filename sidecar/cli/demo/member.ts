@@ -26,6 +26,8 @@ export interface Member {
   readonly sidecarPid: number;
   readonly appPid: number;
   readonly stage: Client<Stage>;
+  /** Processes of it that have ended, in words. */
+  ended(): readonly string[];
   killApp(): void;
   killSidecar(): void;
   end(graceMs: number): Promise<void>;
@@ -99,6 +101,10 @@ export const startMember = async (plan: MemberPlan, ground: Ground, generation: 
       sidecarPid: sidecar.pid,
       appPid,
       stage: mesh.client(stageDefinition(), 'stage'),
+      ended: () =>
+        children.flatMap((child) =>
+          child.ended() === null ? [] : [`a process of ${name} ended: ${child.ended()}`],
+        ),
       killApp: () => void process.kill(appPid, 'SIGKILL'),
       killSidecar: () => sidecar.kill(),
       end: async (graceMs) => {

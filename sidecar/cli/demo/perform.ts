@@ -41,6 +41,7 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
   const { evidence, checked } = await settleBooks(act, { calls, at, found }, close);
   const broken = [
     ...found,
+    ...endedUnasked(evidence, act),
     ...act.judge(evidence),
     ...checked.differences.map((each) => `counts differ: ${each}`),
   ];
@@ -61,6 +62,14 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
     compared: checked.compared,
     followed: shown === undefined ? null : { id: shown.id, traces: follow(evidence.books, shown.id) },
   };
+};
+
+/** Processes that ended though nobody killed them. */
+const endedUnasked = (evidence: Evidence, act: Act): string[] => {
+  const victim = act.loss?.(evidence).member;
+  return [...evidence.books.values()]
+    .filter(({ member }) => member.name !== victim)
+    .flatMap(({ member }) => member.ended());
 };
 
 /** Reads the books until they agree, or until their time is over: a sidecar counts a call just after its last byte. */
