@@ -21,7 +21,7 @@ export interface EchoApp {
   readonly seen: Seen[];
   /** Keys of `Slow` calls that were cancelled here, and by the deadline that passed. */
   readonly cancelled: Set<string>;
-  /** Set to a code: every call ends with it. */
+  /** Set to a code: every call ends with it, and grpc.health.v1 says NOT_SERVING. */
   failing: grpc.status | null;
   /** Calls that ended because of `failing`. */
   failed: number;
@@ -37,6 +37,21 @@ export const startEcho = async (at: string = '127.0.0.1:0'): Promise<EchoApp> =>
 };
 
 type Bytes = Buffer;
+
+/** grpc.health.v1, whose messages are short enough to be written by hand: field 1, a varint. */
+const healthDefinition: grpc.ServiceDefinition = {
+  Check: {
+    path: '/grpc.health.v1.Health/Check',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (octets: Buffer) => octets,
+    requestDeserialize: (octets: Buffer) => octets,
+    responseSerialize: (octets: Buffer) => octets,
+    responseDeserialize: (octets: Buffer) => octets,
+  },
+};
+const serving = 1;
+const notServing = 2;
 
 class Echo implements EchoApp {
   port = 0;
@@ -99,6 +114,10 @@ class Echo implements EchoApp {
         call.once('data', () => call.emit('error', { code: grpc.status.OUT_OF_RANGE, details: 'enough' }));
         call.on('error', () => {});
       },
+    });
+    this.#server.addService(healthDefinition, {
+      Check: (_: unknown, answer: grpc.sendUnaryData<Bytes>) =>
+        answer(null, Buffer.from([8, this.failing === null ? serving : notServing])),
     });
     const bound = await new Promise<number>((resolve, reject) =>
       this.#server.bindAsync(at, grpc.ServerCredentials.createInsecure(), (error, port) =>
