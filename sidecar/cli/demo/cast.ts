@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -17,6 +17,8 @@ export interface Cast {
   restart(name: string): Promise<void>;
   /** Resolves when all are registered, well, and known to all; rejects after `patienceMs` with what is missing. */
   settled(patienceMs: number, signal: AbortSignal): Promise<void>;
+  /** Empties logs that have grown long: a demo may run for days. Only between acts. */
+  trim(): void;
   /** Ends all processes, by force after `graceMs` (default 1,500), and removes all files. Safe to call again. */
   close(graceMs?: number): Promise<void>;
 }
@@ -82,6 +84,9 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
         await start(plans.find((plan) => plan.name === name)!);
       },
       settled: (patienceMs, signal) => settled(cast, patienceMs, signal),
+      trim: () => {
+        for (const { diary, logs } of members.values()) for (const log of [diary, ...logs]) emptyLong(log);
+      },
       close,
     };
     return cast;
@@ -89,6 +94,13 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
     await close();
     throw error;
   }
+};
+
+const longestLog = 16 * 1024 * 1024;
+
+/** Their writers append, so that they go on at the beginning. */
+const emptyLong = (path: string): void => {
+  if (statSync(path).size > longestLog) truncateSync(path);
 };
 
 /** Our own environment without what would send the sidecars to another Consul. */

@@ -125,6 +125,7 @@ const goOn = async ({ cast, wait }: Scene, told: Narrator): Promise<void> => {
       await stage.play({ callsPerSecond, oneAtATime: false });
       await wait(statusEveryMs);
       const { calls } = await stage.pause({});
+      cast.trim();
       const failed = calls.filter(({ code }) => code !== 'OK').length;
       told.says(
         `${calls.length} calls, ${failed} failed, p50 ${quantile(calls, 0.5).toFixed(1)} ms, p99 ${quantile(calls, 0.99).toFixed(1)} ms`,

@@ -65,7 +65,7 @@ export const narrator = ({ write, colours }: Output): Narrator => {
       const calls = outcomes.reduce((sum, outcome) => sum + outcome.calls, 0);
       line(
         broken.length === 0
-          ? green(bold(`All ${outcomes.length} acts kept their promise, over ${calls} calls of users.`))
+          ? green(bold(`Every act kept its promise, over ${calls} calls of users.`))
           : red(
               bold(
                 `${broken.length} of ${outcomes.length} acts broke their promise: ${broken.map(({ act }) => act).join(', ')}.`,
