@@ -15,6 +15,8 @@ const none: Buffer = Buffer.alloc(0);
  * copied, into a buffer of exactly its size: no more than one frame is ever held.
  */
 export class FrameReader {
+  /** Frames found so far. */
+  frames = 0;
   readonly #sink: FrameSink;
   readonly #largest: number;
   /** The beginning of a frame whose end has not come: its header, then header and payload. */
@@ -48,6 +50,7 @@ export class FrameReader {
     while (length - at >= frameHeaderSize) {
       const size = (chunk[at]! << 16) | (chunk[at + 1]! << 8) | chunk[at + 2]!;
       if (size > this.#largest) return this.#oversized(chunk, at, size);
+      this.frames++;
       const start = at + frameHeaderSize;
       const end = start + size;
       if (end > length) break;

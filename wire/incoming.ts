@@ -6,6 +6,8 @@ import { Preamble } from './preamble.ts';
 
 /** Octets read before other connections have their turn. */
 const octetsPerTurn = 256 * 1024;
+/** What a frame counts for beside its octets: the smallest cost as much time as much larger ones. */
+const frameWeight = 48;
 /** Octets read from a peer that was told that the connection is over: who pours on does not wait for our last words. */
 const lingerBytes = 1024 * 1024;
 
@@ -18,6 +20,7 @@ export class Incoming {
   /** Server, until the preface has come. */
   #preamble: Preamble | null;
   #inTurn = 0;
+  #framesCounted = 0;
   #discarded = 0;
 
   constructor(connection: Connection, dispatch: Dispatch, http1Answer: Buffer | null) {
@@ -29,7 +32,8 @@ export class Incoming {
 
   /** Reads one chunk that came at `now`. */
   read(chunk: Buffer, now: number): void {
-    this.#inTurn += chunk.length;
+    this.#inTurn += chunk.length + frameWeight * (this.#reader.frames - this.#framesCounted);
+    this.#framesCounted = this.#reader.frames;
     if (this.#inTurn > octetsPerTurn) this.#yield();
     if (this.#preamble === null) this.#reader.push(chunk, 0, now);
     else this.#readPreface(this.#preamble, chunk, now);
