@@ -38,7 +38,7 @@ export class Stream implements Holder {
   /** content-length that the peer announced, or -1, and what came. */
   declared = -1;
   received = 0;
-  readonly follower: MessageFollower | null;
+  follower: MessageFollower | null;
   /** Stands in the connection's ring of blocked streams. */
   inRing = false;
 
@@ -137,6 +137,11 @@ export class Stream implements Holder {
       this.follower.begunAt = connection.loop.now();
     this.receiveWindow += increment;
     connection.output.words(FrameType.WINDOW_UPDATE, 0, this.id, increment);
+  }
+
+  /** What the peer sends on this stream is no gRPC: its octets are not followed. */
+  ignoreMessages(): void {
+    this.follower = null;
   }
 
   /** The work for this stream has stopped: its place is free once it is closed. Safe to call again. */

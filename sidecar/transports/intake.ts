@@ -1,4 +1,4 @@
-import { ErrorCode, type Stream, type StreamListener } from '../../wire/index.ts';
+import type { Stream, StreamListener } from '../../wire/index.ts';
 import { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Service } from '../core/filter.ts';
@@ -9,6 +9,7 @@ import type { Snapshot } from '../core/snapshot.ts';
 import { Code, ended, refused } from '../core/status.ts';
 import { CallerBody } from './caller-body.ts';
 import { CallerStream } from './caller-stream.ts';
+import { HttpAnswer } from './http-answer.ts';
 import { Recording, type RecordingBudget } from './recording.ts';
 import { type RequestHead, readHead } from './words.ts';
 
@@ -52,15 +53,15 @@ export class Intake {
   ): StreamListener {
     const { recordings, service, snapshots, speaker, upstream } = this.#options;
     const head = readHead(fields);
+    const wrong = this.#check(head);
+    if (wrong !== null && wrong.http !== 0) return new HttpAnswer(stream, wrong.http, wrong.message, last);
     const life = new Life(stream.openedAt);
     const recording = recordings === null ? null : new Recording(recordings.budget, recordings.limitBytes);
     const body = new CallerBody(stream, recording);
     const relay = new CallerStream(stream, body, life, speaker);
     if (last) body.end();
-    const wrong = this.#check(head);
     if (wrong !== null) {
-      if (wrong.http === 0) relay.answer(refuse(refused(wrong.code, wrong.message)));
-      else answerHttp(stream, wrong.http, wrong.message);
+      relay.answer(refuse(refused(wrong.code, wrong.message)));
       return relay;
     }
     const call = new Call({
@@ -138,14 +139,4 @@ interface Wrong {
 const remember = (texts: Set<string>, text: string): void => {
   if (texts.size >= mostRemembered) texts.clear();
   texts.add(text);
-};
-
-/** Answers what is not gRPC in words of HTTP. */
-const answerHttp = (stream: Stream, status: number, message: string): void => {
-  const octets = Buffer.from(message);
-  stream.headers([':status', String(status), 'content-type', 'text/plain; charset=utf-8'], null, false);
-  stream.write(octets, 0, octets.length, true);
-  stream.end();
-  if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);
-  stream.release();
 };

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
+import { startSidecar } from '../../sidecar/index.ts';
+import { readSettings } from '../../sidecar/settings/load.ts';
 import { hasH2spec, runH2spec } from '../support/h2spec.ts';
 import { answerData, startWire } from '../support/wire-server.ts';
 import { leaveNothing } from '../support/wire-server-leftovers.ts';
@@ -39,6 +42,21 @@ describe('HTTP/2 conformance', () => {
       await conforms(server.port, []);
       expect(server.breaches.filter((breach) => breach === 'output')).toEqual([]);
       await server.close();
+    },
+    150_000,
+  );
+
+  test.skipIf(absent)(
+    'so does the port that a sidecar opens for its app',
+    async () => {
+      const text = `
+listen: { app: 127.0.0.1:0, admin: 127.0.0.1:0, control: none }
+discovery: { static: { services: {} } }
+identity: none
+`;
+      const sidecar = await startSidecar(readSettings(text, 'sidecar.yaml', tmpdir()).settings);
+      await conforms(Number(sidecar.ports.app.split(':')[1]), []);
+      await sidecar.close();
     },
     150_000,
   );
