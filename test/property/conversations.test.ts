@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Flag, FrameType, preface } from '../../wire/frames.ts';
-import { Connection, defaultLimits, Loop, type Stream } from '../../wire/index.ts';
+import { Loop, type Stream } from '../../wire/index.ts';
 import {
   block,
   data,
@@ -17,57 +17,13 @@ import {
   settingsAck,
   windowUpdate,
 } from '../support/raw-http2.ts';
-import { PipeSocket } from '../support/wire-server-pipe.ts';
 import { forShare } from './budget.ts';
+import { watched } from './watched.ts';
 
 const trouble: unknown[] = [];
 process.on('uncaughtException', (error) => void trouble.push(error));
 process.on('unhandledRejection', (error) => void trouble.push(error));
 afterAll(() => expect(trouble).toEqual([]));
-
-type Happening = (string | number | string[])[];
-
-/** A connection whose happenings are written down; DATA that follows DATA is one happening. */
-const watched = (role: 'client' | 'server', loop: Loop, act: (stream: Stream, bytes: Buffer) => void) => {
-  const pipe = new PipeSocket();
-  const happenings: Happening[] = [];
-  const hear = (stream: () => Stream) => ({
-    headers: (fields: string[], _: string[] | null, last: boolean) =>
-      void happenings.push(['headers', stream().id, fields, `${last}`]),
-    data: (chunk: Buffer, start: number, end: number, last: boolean) => {
-      const newest = happenings.at(-1);
-      const text = chunk.toString('latin1', start, end);
-      if (newest?.[0] === 'data' && newest[1] === stream().id && newest[3] === 'false') {
-        newest[2] += text;
-        newest[3] = `${last}`;
-      } else happenings.push(['data', stream().id, text, `${last}`]);
-      act(stream(), chunk.subarray(start, end));
-    },
-    sent: (bytes: number) => stream().credit(bytes),
-    aborted: (abort: { code: number; by: string }) => {
-      happenings.push(['aborted', stream().id, abort.by, abort.code]);
-      stream().release();
-    },
-  });
-  const connection: Connection = new Connection(pipe.socket, {
-    role,
-    loop,
-    limits: { ...defaultLimits, messageBytes: 1e6 },
-    listener: {
-      ready: () => void happenings.push(['ready']),
-      room: () => {},
-      draining: (reason) => void happenings.push(['draining', reason]),
-      closed: (reason) => void happenings.push(['closed', reason]),
-      breach: (breach) => void happenings.push(['breach', breach]),
-      stream: (stream, fields, _, last) => {
-        happenings.push(['request', stream.id, fields, `${last}`]);
-        stream.headers([':status', '200'], null, false);
-        return hear(() => stream);
-      },
-    },
-  });
-  return { pipe, happenings, connection, hear };
-};
 
 const everything = Buffer.concat([
   preface,
