@@ -13,6 +13,7 @@ const counted = (): Driven & { ticks: number; flushes: number } => ({
   flush() {
     this.flushes++;
   },
+  holders: () => [],
 });
 
 const timed = () => {
