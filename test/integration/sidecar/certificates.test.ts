@@ -48,14 +48,16 @@ describe('a caller with a wrong certificate reaches no app', () => {
     const { code, message } = await attempt(name.replaceAll(' ', '-'), request());
     expect(code).toBe(grpc.status.UNAVAILABLE);
     expect(message).toContain(callee.ports.peers);
+    expect(message).toContain('perhaps it does not believe our certificate');
     await until(() => refused(callee, reason) > before, `a refusal counted as ${reason}`);
     expect(mesh.apps[0]!.seen.length).toBe(seen);
   });
 
   it('another authority', async () => {
     const callee = mesh.callees[0]!;
-    const other = await createAuthority();
-    // It trusts ours, so that only the callee can object.
+    const { trustDomain } = mesh.certificates.authority;
+    const other = await createAuthority({ trustDomain });
+    // It trusts ours and has our trust domain, so that only the callee can object.
     const files = await mesh.certificates.write('foreign', { service: 'web' }, other, [
       mesh.certificates.authority.root,
     ]);
@@ -81,7 +83,8 @@ describe('a callee with a wrong certificate gets no call', () => {
     const mesh = await twoSidecars();
     try {
       const { certificates } = mesh;
-      const authority = foreign ? await createAuthority() : certificates.authority;
+      const { trustDomain } = certificates.authority;
+      const authority = foreign ? await createAuthority({ trustDomain }) : certificates.authority;
       const files = await certificates.write('bad', request, authority, [certificates.authority.root]);
       const bad = await twoSidecars({ callee: { identity: { files } } });
       try {
@@ -108,6 +111,12 @@ describe('a callee with a wrong certificate gets no call', () => {
     const { code, message, seen } = await ask({ uris: [] });
     expect([code, seen]).toEqual([grpc.status.UNAVAILABLE, 0]);
     expect(message).toContain('its certificate was refused: it holds no SPIFFE id');
+  });
+
+  it('the right name in another trust domain: the message names both', async () => {
+    const { code, message, seen } = await ask({ uris: ['spiffe://other.consul/ns/default/dc/dc1/svc/echo'] });
+    expect([code, seen]).toEqual([grpc.status.UNAVAILABLE, 0]);
+    expect(message).toContain("it is of the trust domain 'other.consul', ours is '");
   });
 
   it('expired: the message says so', async () => {
