@@ -30,6 +30,8 @@ export interface StartOptions {
 export interface Sidecar extends SidecarView {
   /** Resolves once calls can be carried: the certificate is there, and the registration if there is one to make. */
   readonly ready: Promise<void>;
+  /** Resolves when the app has closed its connections to us: until then it may still call its peers. */
+  appGone(): Promise<void>;
   /** Ends everything now; `drain` first is kinder. Safe to call again. */
   close(): Promise<void>;
 }
@@ -160,6 +162,10 @@ class RunningSidecar implements Sidecar, Timer {
   drain(): Promise<void> {
     this.#draining ??= this.#drain();
     return this.#draining;
+  }
+
+  async appGone(): Promise<void> {
+    await Promise.all((this.#out?.listeners ?? []).map((listener) => listener.emptied()));
   }
 
   close(): Promise<void> {

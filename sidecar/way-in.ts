@@ -5,6 +5,7 @@ import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
+import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
 import { inbound } from './stack.ts';
 import { dialler } from './transports/dial.ts';
@@ -63,7 +64,7 @@ const appPool = ({ settings, kit, loop }: Ground): Pool => {
     loop,
     limits: wireLimits(limits, limits['streams-app']),
     identities: null,
-    direction: { scheme: 'http', authority: 'caller' },
+    direction: { scheme: 'http', authority: 'caller', token: tokens() },
     connectMs: limits.connect,
     maxAgeMs: 0,
     drainMs: drain.calls,
@@ -72,6 +73,13 @@ const appPool = ({ settings, kit, loop }: Ground): Pool => {
   const endpoint = endpointLimits(limits);
   const dialBackoff = { ...endpoint.dialBackoff, longestMs: appBackoffMs };
   return new Pool(kit, dial, async () => 'unknown', { ...endpoint, dialBackoff });
+};
+
+/** Tokens of inbound calls: unique in this process, and not to be met in another by chance. */
+const tokens = (): (() => string) => {
+  const process = randomHex()(4);
+  let call = 0;
+  return () => `${process}-${(++call).toString(36)}`;
 };
 
 /** Our own app as the one instance of a service that is not in the mesh. */

@@ -1,9 +1,11 @@
+import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
+import type { Place } from './settings/address.ts';
 import { outbound } from './stack.ts';
 import { dialler } from './transports/dial.ts';
 import { type Listener, listen } from './transports/listener.ts';
@@ -54,10 +56,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     drainMs: drain.calls,
   } as const;
   const listeners: Listener[] = [];
+  const open = async (at: Place, upstream: string, setting: string): Promise<void> => {
+    if ('path' in at) await removeStale(at.path, 'the socket', setting);
+    listeners.push(await listen({ ...common, at, upstream }));
+  };
   try {
-    listeners.push(await listen({ ...common, at: settings.listen.app, upstream: '' }));
+    await open(settings.listen.app, '', 'listen.app');
     for (const [upstream, at] of Object.entries(settings.upstreams))
-      listeners.push(await listen({ ...common, at, upstream }));
+      await open(at, upstream, `upstreams.${upstream}`);
   } catch (thrown) {
     await Promise.all(listeners.map((listener) => listener.close()));
     pool.close('a port could not be opened');
@@ -74,7 +80,7 @@ const peersPool = (ground: Ground): Pool => {
     loop,
     limits: wireLimits(limits, limits['streams-peers']),
     identities: origins.identities,
-    direction: { scheme: origins.identities === null ? 'http' : 'https', authority: 'service' },
+    direction: { scheme: origins.identities === null ? 'http' : 'https', authority: 'service', token: null },
     connectMs: limits.connect,
     maxAgeMs: limits['connection-age'],
     drainMs: settings.drain.calls,

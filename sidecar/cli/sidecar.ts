@@ -19,11 +19,13 @@ const serve = async (
   around: Surroundings,
   asked: Promise<NodeJS.Signals>,
 ): Promise<number> => {
-  const { sidecar: started, log } = await startSaying({ file: config }, around);
+  const { sidecar: started, settings, log } = await startSaying({ file: config }, around);
   const waited = await Promise.race([within(started.ready, around.patienceMs), asked]);
   if (waited === false) log.warn({ reasons: started.notReady() }, 'not ready yet');
   log.info({ signal: await asked }, 'asked to end');
   await started.drain();
+  // The app may have calls of its own to finish: its way out stays open until it is gone.
+  await within(started.appGone(), settings.drain.app);
   await started.close();
   log.info({}, 'ended');
   return Exit.ok;

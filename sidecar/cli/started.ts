@@ -13,6 +13,8 @@ export interface StartedSidecar {
   notReady(): readonly string[];
   /** Stops inbound calls and resolves when those in flight have ended, or their time has. */
   drain(): Promise<void>;
+  /** Resolves when the app has closed its connections to the sidecar. */
+  appGone(): Promise<void>;
   /** Ends everything. */
   close(): Promise<void>;
 }

@@ -22,7 +22,7 @@ export const controlPath = (service: string, adminPort: number): string => {
  */
 export const listenPrivately = async (server: Server, path: string): Promise<void> => {
   ownFolder(dirname(path));
-  await removeStale(path);
+  await removeStale(path, 'the control socket', 'listen.control');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
@@ -48,13 +48,17 @@ const ownFolder = (folder: string): void => {
     );
 };
 
-const removeStale = async (path: string): Promise<void> => {
+/**
+ * Removes the unix socket that a dead process left at `path`; rejects when it is in use or no socket. `what` and
+ * `setting` name it in messages.
+ */
+export const removeStale = async (path: string, what: string, setting: string): Promise<void> => {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket())
-    throw new Error(`the control socket ${path} is a file of another kind: set listen.control`);
+    throw new Error(`${what} ${path} is a file of another kind: set ${setting} to another path`);
   if (await answers(path))
-    throw new Error(`the control socket ${path} is in use: stop the other sidecar, or set listen.control`);
+    throw new Error(`${what} ${path} is in use: stop the other sidecar, or set ${setting} to another path`);
   unlinkSync(path);
 };
 

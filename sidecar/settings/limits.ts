@@ -89,7 +89,8 @@ export const drainList = {
   app: {
     unit: 'time',
     default: '10s',
-    about: 'Time for the app of `outrigger run` to end after its SIGTERM',
+    about:
+      'Time for the app to end: what `outrigger run` gives it, and what `outrigger sidecar` waits for it to hang up',
   },
 } as const;
 

@@ -68,6 +68,10 @@ export const metrics: readonly MetricDefinition[] = [
   gauge('outrigger_loop_delay_seconds', 'How late the event loop was, since the reading before', 'quantile'),
   gauge('process_resident_memory_bytes', 'Resident memory of the process'),
   counter('process_cpu_seconds_total', 'Processor time of the process, user and system'),
+  counter('outrigger_connections_total', 'Connections taken', 'listener'),
+  gauge('outrigger_connections', 'Connections that are open', 'listener'),
+  counter('outrigger_resets_total', 'Streams that the other side reset', 'by'),
+  counter('outrigger_goaways_total', 'Connections that a peer asked to leave by GOAWAY'),
   counter('outrigger_limit_breaches_total', 'Limits that a connection broke', 'listener', 'limit'),
   counter('outrigger_handshakes_refused_total', 'TLS handshakes that came to nothing', 'reason'),
 ];

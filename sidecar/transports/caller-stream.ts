@@ -1,5 +1,6 @@
 import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
 import type { Life } from '../core/life.ts';
+import type { Count } from '../core/meter.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { Code, type Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
@@ -18,15 +19,17 @@ export class CallerStream implements StreamListener, ReplySink {
   readonly #life: Life;
   /** Who speaks in messages of the mesh's own. */
   readonly #speaker: string;
+  readonly #resets: Count;
   #reply: Reply | null = null;
   #headSent = false;
   #over = false;
 
-  constructor(stream: Stream, body: CallerBody, life: Life, speaker: string) {
+  constructor(stream: Stream, body: CallerBody, life: Life, speaker: string, resets: Count) {
     this.#stream = stream;
     this.#body = body;
     this.#life = life;
     this.#speaker = speaker;
+    this.#resets = resets;
   }
 
   /** Takes the stack's answer. */
@@ -64,6 +67,7 @@ export class CallerStream implements StreamListener, ReplySink {
   }
 
   aborted(abort: Abort): void {
+    if (abort.by === 'peer') this.#resets.value++;
     this.#over = true;
     this.#body.close();
     const code = abort.breach === undefined ? Code.CANCELLED : Code.RESOURCE_EXHAUSTED;

@@ -112,6 +112,10 @@ class PeerLink implements Link, Peer, Timer {
     this.active--;
   }
 
+  wasReset(): void {
+    this.#options.kit.meter.count('outrigger_resets_total', 'peer').value++;
+  }
+
   /** The time for TCP and TLS is over. */
   expire(): void {
     this.#failed(`connecting took longer than ${this.#options.connectMs} ms`);
@@ -185,7 +189,7 @@ class PeerLink implements Link, Peer, Timer {
           throw new Error('a client has no incoming streams');
         },
         room: () => this.#events.room(),
-        draining: () => this.#draining(),
+        draining: (reason) => this.#draining(reason),
         closed: (reason) => this.#closed(reason),
         breach: (breach) => kit.meter.count('outrigger_limit_breaches_total', 'peer', breach).value++,
       },
@@ -198,18 +202,27 @@ class PeerLink implements Link, Peer, Timer {
     this.#events.ready();
   }
 
-  #draining(): void {
+  #draining(reason: string): void {
+    if (reason.startsWith('the peer')) this.#options.kit.meter.count('outrigger_goaways_total').value++;
     if (this.state !== 'ready') return;
     this.state = 'draining';
     this.#events.draining();
   }
 
   #closed(reason: string): void {
-    if (this.state === 'connecting') return this.#failed(reason);
+    if (this.state === 'connecting') return this.#failed(`${reason}${this.#suspicion()}`);
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.#unlisten();
     this.#events.closed(`${this.where}: ${reason}`);
+  }
+
+  /** In TLS 1.3 our certificate is judged behind the handshake: who does not believe it just closes. */
+  #suspicion(): string {
+    const identity = this.#options.identities?.value ?? null;
+    if (identity === null) return '';
+    const until = new Date(identity.validTo).toISOString();
+    return ` before its SETTINGS came: perhaps it does not believe our certificate (${identity.spiffe || 'no SPIFFE id'}, valid until ${until})`;
   }
 
   /** The connection did not come about. */

@@ -4,6 +4,7 @@ import type { Cell } from '../core/cell.ts';
 import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
+import type { Count } from '../core/meter.ts';
 import { refuse } from '../core/reply.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { Code, ended, refused } from '../core/status.ts';
@@ -36,11 +37,13 @@ const mostRemembered = 4096;
 /** Intake turns a stream into a call, runs it through the stack, and has the reply relayed. */
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #resets: Count;
   readonly #paths: Set<string> = new Set();
   readonly #authorities: Set<string> = new Set();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#resets = options.kit.meter.count('outrigger_resets_total', 'caller');
   }
 
   /** A stream has begun. `caller`: the service that a verified peer's certificate names, or empty. */
@@ -58,7 +61,7 @@ export class Intake {
     const life = new Life(stream.openedAt);
     const recording = recordings === null ? null : new Recording(recordings.budget, recordings.limitBytes);
     const body = new CallerBody(stream, recording);
-    const relay = new CallerStream(stream, body, life, speaker);
+    const relay = new CallerStream(stream, body, life, speaker, this.#resets);
     if (last) body.end();
     if (wrong !== null) {
       relay.answer(refuse(refused(wrong.code, wrong.message)));

@@ -28,6 +28,8 @@ export interface Listener {
   readonly address: string;
   /** Takes no new connections, and lets the open ones finish within `drainMs`. Resolves when none is left. */
   drain(): Promise<void>;
+  /** Resolves when no connection is open. */
+  emptied(): Promise<void>;
   /** Ends everything now. */
   close(): Promise<void>;
 }
@@ -63,6 +65,7 @@ class OpenListener implements Listener {
   /** Reset watches of verified peers, by their SPIFFE id: reconnecting buys nothing. */
   readonly #resets: Map<string, ResetWatch> = new Map();
   #draining = false;
+  #awaitsEmpty: (() => void)[] = [];
   #closed: Promise<void> = Promise.resolve();
 
   constructor(options: ListenerOptions) {
@@ -93,6 +96,11 @@ class OpenListener implements Listener {
     for (const socket of this.#handshakes.values()) socket.destroy();
     for (const connection of this.#connections) connection.drain('the sidecar stops');
     await this.#closed;
+  }
+
+  emptied(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#awaitsEmpty.push(resolve));
   }
 
   async close(): Promise<void> {
@@ -197,17 +205,29 @@ class OpenListener implements Listener {
         draining: () => {},
         closed: (reason) => {
           unlisten();
-          this.#connections.delete(connection);
+          this.#left(connection);
           kit.log.debug({ listener: name, caller, reason }, 'a connection ended');
         },
         breach: (breach) => kit.meter.count('outrigger_limit_breaches_total', name, breach).value++,
       },
     });
     this.#connections.add(connection);
+    kit.meter.count('outrigger_connections_total', name).value++;
+    kit.meter.count('outrigger_connections', name).value++;
     if (identity !== null && identities !== null)
       unlisten = identities.listen((next) => {
         if (next !== null && lostRoot(identity, next)) connection.drain('a root certificate was removed');
       });
+  }
+
+  #left(connection: Connection): void {
+    const { kit, name } = this.#options;
+    this.#connections.delete(connection);
+    kit.meter.count('outrigger_connections', name).value--;
+    if (this.#connections.size > 0) return;
+    const awaits = this.#awaitsEmpty;
+    this.#awaitsEmpty = [];
+    for (const resolve of awaits) resolve();
   }
 
   #resetWatch(peer: PeerIdentity): ResetWatch {

@@ -18,6 +18,8 @@ export interface Peer {
   readonly trusted: boolean;
   /** An attempt has ended. */
   done(): void;
+  /** The peer reset a stream. */
+  wasReset(): void;
 }
 
 /** A part of the reply that came before anybody was attached. */
@@ -101,6 +103,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   }
 
   aborted(abort: Abort): void {
+    if (abort.by === 'peer') this.#peer.wasReset();
     const { where, connection } = this.#peer;
     this.#finish(statusOfAbort(abort, where, connection.readAt >= this.#attempt.call.deadlineAt - 1), []);
   }

@@ -5,6 +5,8 @@ export interface Direction {
   readonly scheme: 'http' | 'https';
   /** `service`: the name of the service called, as peers expect; `caller`: what the caller said, for the app. */
   readonly authority: 'service' | 'caller';
+  /** Makes what ties the app's calls out to this call in; null on the way to a peer. */
+  readonly token: (() => string) | null;
 }
 
 /** Ref: gRFC A6. What a retrying caller says itself passes, until we retry too. */
@@ -49,6 +51,7 @@ export const requestFields = (attempt: Attempt, direction: Direction, now: numbe
     fields.push('grpc-timeout', encodeTimeout(call.deadlineAt - now));
   if (again) fields.push(previousAttempts, String(attempt.previous));
   if (arrival.words.priority !== '') fields.push('x-outrigger-priority', arrival.words.priority);
+  if (direction.token !== null) fields.push('x-outrigger-token', direction.token());
   if (toApp && arrival.caller !== '') fields.push('x-outrigger-caller', arrival.caller);
   return fields;
 };

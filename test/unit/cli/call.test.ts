@@ -186,6 +186,7 @@ describe('a call as a service', () => {
             ready,
             notReady: () => ['Consul at http://127.0.0.1:8501 has not answered'],
             drain: async () => {},
+            appGone: async () => {},
             close: async () => void steps.push('close'),
           };
         },

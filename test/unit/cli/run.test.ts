@@ -35,6 +35,7 @@ const stage = (parts: Partial<StartedSidecar> = {}, over: Partial<Surroundings> 
         ready: Promise.resolve(),
         notReady: () => ['no certificate yet'],
         drain: async () => void steps.push('drain'),
+        appGone: async () => void steps.push('app gone'),
         close: async () => void steps.push('close'),
         ...parts,
       };

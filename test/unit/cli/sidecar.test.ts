@@ -27,6 +27,7 @@ const stage = (parts: Partial<StartedSidecar> = {}) => {
         ready: Promise.resolve(),
         notReady: () => ['no certificate yet'],
         drain: async () => void steps.push('drain'),
+        appGone: async () => void steps.push('app gone'),
         close: async () => void steps.push('close'),
         ...parts,
       };
@@ -47,7 +48,7 @@ describe('outrigger sidecar', () => {
     const ended = sidecar({ config }, around);
     signals.emit('SIGTERM', 'SIGTERM');
     expect(await ended).toBe(0);
-    expect(steps).toEqual(['ports', 'asked to end', 'drain', 'close', 'ended']);
+    expect(steps).toEqual(['ports', 'asked to end', 'drain', 'app gone', 'close', 'ended']);
     expect(file()?.path).toBe(config);
     expect(signals.eventNames()).toEqual([]);
   });
