@@ -175,7 +175,7 @@ export const wireRows: readonly Row[] = [
       beside: { ms: 2000, afterMs: 2000 },
       says: (trial) => `${closed(trial)}, ${grown(trial)}${others(trial)}`,
       holds: ({ attack: { closedMs }, before, during }) =>
-        closedMs >= 0 && closedMs <= 7000 && during <= before * 1.2 + 5,
+        closedMs >= 0 && closedMs <= 6000 && during <= before * 1.2 + 5,
       harms: ({ attack: { closedMs } }) => closedMs < 0,
     }),
   ),

@@ -48,21 +48,22 @@ describe('a server', () => {
     await server.close();
   });
 
-  test('knows late DATA of 100 streams that it reset, and of 500 before them', async () => {
+  test('knows late DATA of twice as many reset streams as may be open', async () => {
     const server = await startWire({
+      limits: { concurrentStreams: 500 },
       answer: ({ stream }) => stream!.headers([':status', '200'], null, false),
     });
     const peer = await RawPeer.dial(server.port);
     for (let round = 0; round < 5; round++) {
-      const ids = Array.from({ length: 100 }, (_, i) => 200 * round + 2 * i + 1);
+      const ids = Array.from({ length: 200 }, (_, i) => 400 * round + 2 * i + 1);
       peer.send(...ids.map((id) => request(id, false)));
       await peer.settle(round);
-      for (const { stream } of server.requests.slice(-100)) {
+      for (const { stream } of server.requests.slice(-200)) {
         stream!.reset(ErrorCode.CANCEL);
         stream!.release();
       }
     }
-    peer.send(...Array.from({ length: 500 }, (_, i) => data(2 * i + 1, Buffer.alloc(1))));
+    peer.send(...Array.from({ length: 1000 }, (_, i) => data(2 * i + 1, Buffer.alloc(1))));
     await peer.settle(9);
     expect(peer.goawayCode).toBe(-1);
     peer.close();
