@@ -4,6 +4,7 @@ import { type Certificates, certificates } from '../support/certificates.ts';
 import { startEcho } from '../support/echo.ts';
 import { runProcess, startProcess } from '../support/processes.ts';
 import { metricsOf } from '../support/sidecars.ts';
+import { playNode, type Until } from './node-client.ts';
 import type { Language } from './tools.ts';
 
 /** How much is played. */
@@ -63,9 +64,13 @@ export const compare = async (languages: readonly Language[], amount: Amount): P
     }
     const caller = await sidecar(made, 'web', {}, services);
     sidecars.push(caller);
-    const pairs = languages.flatMap((client) => servers.map((server) => ({ client, server })));
+    const clients: [string, Play][] = languages.map((each) => [each.name, playOf(each, amount.seconds)]);
+    clients.push(['node', playNode]);
+    const pairs = clients.flatMap((client) => servers.map((server) => ({ client, server })));
     const comparisons = await Promise.all(
-      pairs.map(({ client, server }, seed) => play(client, server, caller.ports.app, seed + 1, amount)),
+      pairs.map(({ client: [name, calls], server }, seed) =>
+        play(name, calls, server, caller.ports.app, seed + 1, amount),
+      ),
     );
     return { comparisons, breaches: sidecars.flatMap(breachesOf) };
   } finally {
@@ -78,23 +83,36 @@ export const compare = async (languages: readonly Language[], amount: Amount): P
 /** A round takes a second or two; on a busy machine ten times that. */
 const patienceMs = 90_000;
 
+/** Calls a target as a service, with a seed, until told; the lines it wrote. */
+type Play = (
+  target: string,
+  authority: string,
+  seed: number,
+  until: Until,
+  streams: number,
+) => Promise<string[]>;
+
+const playOf = ({ client }: Language, seconds: number): Play => {
+  const [command, ...first] = client as [string, ...string[]];
+  return (target, authority, seed, until, streams) => {
+    const much = 'ms' in until ? ['seconds', `${until.ms / 1000}`] : ['rounds', `${until.rounds}`];
+    const args = [...first, target, authority, `${seed}`, ...much, `${streams}`];
+    return runProcess(command, args, seconds * 1000 + patienceMs);
+  };
+};
+
 const play = async (
-  { name, client }: Language,
+  client: string,
+  calls: Play,
   server: Server,
   app: string,
   seed: number,
   { seconds, streams }: Amount,
 ): Promise<Comparison> => {
-  const [command, ...first] = client as [string, ...string[]];
-  const run = (target: string, kind: string, much: number): Promise<string[]> =>
-    runProcess(
-      command,
-      [...first, target, nameOf(server.name), `${seed}`, kind, `${much}`, `${streams}`],
-      seconds * 1000 + patienceMs,
-    );
-  const mesh = await run(app, 'seconds', seconds);
-  const direct = await run(`127.0.0.1:${server.port}`, 'rounds', mesh.length);
-  return { client: name, server: server.name, rounds: mesh.length, difference: differenceOf(mesh, direct) };
+  const name = nameOf(server.name);
+  const mesh = await calls(app, name, seed, { ms: seconds * 1000 }, streams);
+  const direct = await calls(`127.0.0.1:${server.port}`, name, seed, { rounds: mesh.length }, streams);
+  return { client, server: server.name, rounds: mesh.length, difference: differenceOf(mesh, direct) };
 };
 
 /**

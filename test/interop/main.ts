@@ -2,7 +2,7 @@ import { compare } from './compare.ts';
 import { go, python } from './tools.ts';
 
 /**
- * `npm run interop [SECONDS]`: Python and Go clients and servers, and a Node server, through two sidecars with
+ * `npm run interop [SECONDS]`: Python, Go and Node clients and servers through two sidecars with
  * mutual TLS and directly. Ends with 1 when anything differs, or when a language cannot be had.
  */
 const seconds = Number(process.argv[2] ?? 120);
