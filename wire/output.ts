@@ -22,6 +22,9 @@ export class Output {
   readonly #loop: Loop;
   readonly #owner: Driven;
   readonly #congestion: number;
+  /** What was borrowed from the loop to write into: what is full, what is written to now, and its part not yet in #pieces. */
+  #full: Buffer[] = [];
+  #slab: Buffer = none;
   #buffer: Buffer = none;
   #at = 0;
   #scheduled = false;
@@ -134,8 +137,9 @@ export class Output {
     }
     if (this.#pieces.length > 0) this.#flushPieces(socket);
     else if (this.#at > 0) socket.write(this.#buffer.subarray(0, this.#at));
-    this.#releaseBuffer();
-    if (socket.writableLength > this.#congestion) this.congested = true;
+    const waiting = socket.writableLength;
+    this.#release(waiting === 0);
+    if (waiting > this.#congestion) this.congested = true;
   }
 
   #flushPieces(socket: Socket): void {
@@ -150,12 +154,19 @@ export class Output {
   #drop(): void {
     this.#pieces = [];
     this.#pieceBytes = 0;
-    this.#at = 0;
-    this.#releaseBuffer();
+    this.#release(true);
   }
 
-  #releaseBuffer(): void {
-    if (this.#buffer !== none) this.#loop.giveBack(this.#buffer.subarray(this.#at));
+  /**
+   * Gives memory back to the loop: all of it when the kernel has `taken` every octet (nothing waits in the socket, so
+   * nobody reads it any more), else the part that was not written.
+   */
+  #release(taken: boolean): void {
+    if (this.#slab === none) return;
+    if (taken) for (const slab of this.#full) this.#loop.giveBack(slab);
+    this.#loop.giveBack(taken ? this.#slab : this.#buffer.subarray(this.#at));
+    if (this.#full.length > 0) this.#full = [];
+    this.#slab = none;
     this.#buffer = none;
     this.#at = 0;
   }
@@ -212,11 +223,10 @@ export class Output {
     if (this.#at > 0) {
       this.#pieces.push(this.#buffer.subarray(0, this.#at));
       this.#pieceBytes += this.#at;
-      this.#buffer = this.#buffer.subarray(this.#at);
-      this.#at = 0;
     }
-    this.#releaseBuffer();
-    this.#buffer = this.#loop.borrow(size);
+    if (this.#slab !== none) this.#full.push(this.#slab);
+    this.#slab = this.#buffer = this.#loop.borrow(size);
+    this.#at = 0;
     this.#tail = -1;
   }
 
