@@ -144,6 +144,8 @@ describe('SIGTERM to `outrigger sidecar`', () => {
     };
     const passing = async (): Promise<number> =>
       ((await (await fetch(`${agent.url}/v1/health/connect/echo?passing`)).json()) as unknown[]).length;
+    const services = async (): Promise<number> =>
+      Object.keys((await (await fetch(`${agent.url}/v1/agent/services`)).json()) as object).length;
     const eventually = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
       const end = Date.now() + 10_000;
       while (!(await holds()))
@@ -162,16 +164,19 @@ describe('SIGTERM to `outrigger sidecar`', () => {
       stream.call.write(Buffer.from('during'));
       await once(stream.call, 'data');
       const listening = /"app":"([^"]+)"/.exec(said)![1]!;
-      const outward = await connect(listening, 'nobody').call('Unary', 'm');
-      expect(outward.message).toContain("no service 'nobody' has been seen");
-      expect(child.exitCode).toBeNull();
+      const outward = connect(listening, 'nobody');
+      const unknown = "no service 'nobody' has been seen";
+      expect((await outward.call('Unary', 'm')).message).toContain(unknown);
 
       stream.call.end();
       expect((await stream.ended).code).toBe(grpc.status.OK);
       expect(stream.messages.map(String)).toEqual(['before', 'during']);
+      // Nothing comes in any more, but the app is still connected and may call.
+      await eventually('the registration to go', async () => (await services()) === 0);
+      expect((await outward.call('Unary', 'm')).message).toContain(unknown);
+      expect(child.exitCode).toBeNull();
+      outward.close();
       expect(await exited).toEqual([0, null]);
-      const services = (await (await fetch(`${agent.url}/v1/agent/services`)).json()) as object;
-      expect(Object.keys(services)).toEqual([]);
     } finally {
       child.kill('SIGKILL');
       for (const client of clients) client.close();

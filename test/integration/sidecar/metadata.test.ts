@@ -54,9 +54,10 @@ describe('metadata passes two sidecars as it was sent', () => {
     await direct.call('Unary', 'm', { metadata });
     const before = lastSeen().getMap();
     await mesh.client.call('Unary', 'm', { metadata });
-    const { traceparent, ...after } = lastSeen().getMap();
+    const { traceparent, 'x-outrigger-token': token, ...after } = lastSeen().getMap();
     expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web' });
     expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(token).toMatch(/^[\w-]+$/);
     expect(after['user-agent']).toMatch(/^grpc-node-js/);
   });
 

@@ -39,6 +39,7 @@ describe('what is not gRPC over HTTP/2 on the app port', () => {
         answer.text += chunk;
       });
       stream.on('error', reject);
+      stream.end();
       stream.on('close', () => {
         session.close();
         resolve(answer);

@@ -42,8 +42,10 @@ describe('nobody but a sidecar speaks in the name of a sidecar', () => {
     );
     await mesh.client.call('Unary', 'm', { metadata });
     const seen = app.seen.at(-1)!;
-    expect(oursAmong(Object.keys(seen))).toEqual(['x-outrigger-caller']);
+    expect(oursAmong(Object.keys(seen))).toEqual(['x-outrigger-caller', 'x-outrigger-token']);
     expect(seen['x-outrigger-caller']).toBe('web');
+    // The callee's own, by which its app's calls are tied to this one.
+    expect(seen['x-outrigger-token']).not.toBe('admin');
   });
 
   it('upper case is the same name', async () => {
@@ -51,10 +53,14 @@ describe('nobody but a sidecar speaks in the name of a sidecar', () => {
     expect(app.seen.at(-1)!['x-outrigger-caller']).toBe('web');
   });
 
-  it('priority is the one word that crosses to the app', async () => {
+  it('priority is the one word of the caller that crosses to the app', async () => {
     await mesh.client.call('Unary', 'm', { metadata: [['x-outrigger-priority', 'low']] });
     const seen = app.seen.at(-1)!;
-    expect(oursAmong(Object.keys(seen))).toEqual(['x-outrigger-caller', 'x-outrigger-priority']);
+    expect(oursAmong(Object.keys(seen))).toEqual([
+      'x-outrigger-caller',
+      'x-outrigger-priority',
+      'x-outrigger-token',
+    ]);
     expect(seen['x-outrigger-priority']).toBe('low');
   });
 
