@@ -12,6 +12,7 @@ import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { realKit } from './real-kit.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
+import { notYet } from './sources/access.ts';
 import { watchProcess } from './telemetry/process.ts';
 import { contentType, writeMetrics } from './telemetry/prometheus.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
@@ -76,6 +77,8 @@ class RunningSidecar implements Sidecar, Timer {
   #admin: Admin | null = null;
   #control: Control | null = null;
   #registration: Registration | null = null;
+  /** The registration has begun, where there is one to make. */
+  #registers = false;
   #draining: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #becomeReady: () => void = () => {};
@@ -114,16 +117,12 @@ class RunningSidecar implements Sidecar, Timer {
         listen.control === 'default' ? controlPath(this.service, this.#admin.port) : listen.control.path;
       this.#control = await startControl({ path, log, meter, limits, view: this });
     }
-    this.#registration = this.#register();
     this.expire();
   }
 
   notReady(): readonly string[] {
     if (this.#draining !== null) return ['the sidecar is stopping'];
-    const { identity } = this.#origins;
-    const reasons: string[] = [];
-    if (identity.kind !== 'none' && identity.identity.value === null)
-      reasons.push(`there is no certificate yet: ${identity.trouble() ?? 'its source has not answered'}`);
+    const reasons = this.#missing();
     if (this.#registration?.registered.value === false)
       reasons.push('the service is not registered in Consul yet');
     return reasons;
@@ -176,12 +175,28 @@ class RunningSidecar implements Sidecar, Timer {
   /** Looks whether the sidecar is ready by now. */
   expire(): void {
     if (this.#closing !== null) return;
+    // Peers call as soon as we are registered: before we know who we are and who may call, we would refuse them.
+    if (!this.#registers && this.#draining === null && this.#missing().length === 0) {
+      this.#registers = true;
+      this.#registration = this.#register();
+    }
     if (this.notReady().length > 0) {
       this.#kit.wheel.arm(this, readyEveryMs);
       return;
     }
     this.#kit.log.info({ ...this.ports }, 'ready');
     this.#becomeReady();
+  }
+
+  /** What a call from a peer could not be judged without. */
+  #missing(): string[] {
+    const { identity, assembly } = this.#origins;
+    const missing: string[] = [];
+    if (identity.kind !== 'none' && identity.identity.value === null)
+      missing.push(`there is no certificate yet: ${identity.trouble() ?? 'its source has not answered'}`);
+    if (this.#in !== null && assembly.snapshot.value.access.because === notYet.because)
+      missing.push(`it is not known yet who may call: ${notYet.because}`);
+    return missing;
   }
 
   #register(): Registration | null {
