@@ -29,7 +29,7 @@ export class PieceQueue {
     this.bytes += bytes;
     const whole = Buffer.from(chunk.buffer, chunk.byteOffset + start, bytes);
     if (!this.#join(whole))
-      this.#pieces.push(owned || bytes * 2 >= chunk.buffer.byteLength ? whole : Buffer.from(whole));
+      this.#pieces.push(owned || bytes * 4 >= chunk.buffer.byteLength ? whole : Buffer.from(whole));
   }
 
   /** Adds a small piece to the last one: of a peer's one-octet frames each would cost a hundred. */

@@ -36,11 +36,10 @@ export class CallerBody implements Body {
   /** Bytes from the caller. */
   data(chunk: Buffer, start: number, end: number): void {
     if (this.#over || start === end) return;
-    const piece = this.#recording?.add(chunk, start, end) ?? null;
-    if (piece !== null) {
-      this.#recorded += piece.length;
+    if (this.#recording?.add(chunk, start, end) === true) {
+      this.#recorded += end - start;
       this.#credit(this.#recorded);
-      this.#sink?.write(piece, 0, piece.length, true);
+      this.#sink?.write(chunk, start, end, false);
       return;
     }
     this.#replayable = false;
@@ -60,8 +59,7 @@ export class CallerBody implements Body {
   attach(sink: BodySink): void {
     this.#sink = sink;
     this.#sent = 0;
-    const recording = this.#recording;
-    if (recording !== null) for (const piece of recording.pieces) sink.write(piece, 0, piece.length, true);
+    this.#recording?.replay((piece) => sink.write(piece, 0, piece.length, true));
     const waiting = this.#waiting;
     if (waiting.length > 0) {
       this.#waiting = [];
