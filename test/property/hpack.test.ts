@@ -54,7 +54,9 @@ describe('HPACK', () => {
           const end = encoder.encode(list, never.length === 0 ? null : never, out, 0);
           expect(end).toBeLessThanOrEqual(out.length);
           expect(decoder.decode(out, 0, end)).toBe(true);
-          expect(decoder.fields).toEqual(list);
+          // White space around a value is taken off; the tables count it all the same.
+          const bare = list.map((text, at) => (at % 2 === 0 ? text : text.replace(/^[ \t]+|[ \t]+$/g, '')));
+          expect(decoder.fields).toEqual(bare);
           const marked = fields.map(([each]) => each).filter((each) => never.includes(each));
           expect(decoder.never).toEqual(marked.length === 0 ? null : marked);
         }

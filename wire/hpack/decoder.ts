@@ -8,9 +8,11 @@ interface Entry {
   readonly value: string;
   /** Set when an octet stands in it that no field may have (RFC 9113 section 8.2.1). */
   readonly bad: boolean;
+  /** What it counts in the table: its octets as they came, and the overhead. */
+  readonly size: number;
 }
 
-const statics: readonly Entry[] = staticTable.map(([name, value]) => ({ name, value, bad: false }));
+const statics: readonly Entry[] = staticTable.map(([name, value]) => ({ name, value, bad: false, size: 0 }));
 
 /** The table size that we announce; SETTINGS_HEADER_TABLE_SIZE's default. Ref: RFC 9113 section 6.5.2. */
 export const tableBytes = 4096;
@@ -59,6 +61,8 @@ export class Decoder {
   #end = 0;
   #broken = false;
   #badString = false;
+  /** Octets of the latest string, white space around a value included. */
+  #octets = 0;
   /** Where Huffman strings are written out; grown when needed. */
   #scratch: Buffer = Buffer.allocUnsafe(scratchBytes);
 
@@ -120,7 +124,8 @@ export class Decoder {
     if (this.#broken) return;
     bad = bad || this.#badString;
     if (bad) this.malformed = true;
-    if (indexing) this.#insert({ name, value, bad });
+    const size = name.length + this.#octets + entryOverhead;
+    if (indexing) this.#insert({ name, value, bad, size });
     else if (octet & 0x10) {
       if (this.never === null) this.never = [name];
       else this.never.push(name);
@@ -145,20 +150,19 @@ export class Decoder {
   }
 
   #insert(entry: Entry): void {
-    const size = entry.name.length + entry.value.length + entryOverhead;
-    this.#evict(this.#capacity - size);
-    if (size > this.#capacity) return;
+    this.#evict(this.#capacity - entry.size);
+    if (entry.size > this.#capacity) return;
     this.#newest = (this.#newest + 1) % ringSize;
     this.#ring[this.#newest] = entry;
     this.#count++;
-    this.#size += size;
+    this.#size += entry.size;
   }
 
   #evict(room: number): void {
     while (this.#count > 0 && this.#size > room) {
       const oldest = (this.#newest - this.#count + 1 + ringSize) % ringSize;
       const entry = this.#ring[oldest]!;
-      this.#size -= entry.name.length + entry.value.length + entryOverhead;
+      this.#size -= entry.size;
       this.#ring[oldest] = undefined;
       this.#count--;
     }
@@ -204,20 +208,31 @@ export class Decoder {
       return '';
     }
     this.#at = end;
-    if (!coded) {
-      this.#badString = isName ? badName(this.#buffer, start, end) : badValue(this.#buffer, start, end);
-      return readLatin1(this.#buffer, start, end);
-    }
+    if (!coded) return this.#text(this.#buffer, start, end, isName);
     if (this.#scratch.length < length * 2) this.#scratch = Buffer.allocUnsafe(length * 2);
     const decoded = decodeHuffman(this.#buffer, start, end, this.#scratch);
-    if (decoded < 0) {
-      this.#broken = true;
-      return '';
+    if (decoded >= 0) return this.#text(this.#scratch, 0, decoded, isName);
+    this.#broken = true;
+    return '';
+  }
+
+  /**
+   * The octets as text, after a look at them. White space around a value is taken off, as gRPC allows ("it may be
+   * stripped"): servers send messages that end in a space, and to refuse them (RFC 9113 section 8.2.1) would lose their status.
+   */
+  #text(buffer: Buffer, start: number, end: number, isName: boolean): string {
+    this.#octets = end - start;
+    if (isName) this.#badString = badName(buffer, start, end);
+    else {
+      while (start < end && isSpace(buffer[start]!)) start++;
+      while (end > start && isSpace(buffer[end - 1]!)) end--;
+      this.#badString = badValue(buffer, start, end);
     }
-    this.#badString = isName ? badName(this.#scratch, 0, decoded) : badValue(this.#scratch, 0, decoded);
-    return readLatin1(this.#scratch, 0, decoded);
+    return readLatin1(buffer, start, end);
   }
 }
+
+const isSpace = (octet: number): boolean => octet === 0x20 || octet === 0x09;
 
 const badName = (buffer: Buffer, start: number, end: number): boolean => {
   if (start === end) return true;
@@ -229,10 +244,6 @@ const badName = (buffer: Buffer, start: number, end: number): boolean => {
 };
 
 const badValue = (buffer: Buffer, start: number, end: number): boolean => {
-  if (start === end) return false;
-  const first = buffer[start]!;
-  const last = buffer[end - 1]!;
-  if (first === 0x20 || first === 0x09 || last === 0x20 || last === 0x09) return true;
   for (let i = start; i < end; i++) {
     const octet = buffer[i]!;
     if (octet < 0x0e && (octet === 0 || octet === 0x0a || octet === 0x0d)) return true;

@@ -132,8 +132,6 @@ describe('a block that cannot be decoded ends the connection with COMPRESSION_ER
       ...([
         ['x-a', 'a\r\nb: c'],
         ['x-a', 'a\0'],
-        ['x-a', ' a'],
-        ['x-a', 'a\t'],
       ] as [string, string][]),
       ...([
         ['X-a', 'b'],
@@ -156,7 +154,7 @@ describe('a block that cannot be decoded ends the connection with COMPRESSION_ER
     ];
     bad.forEach(([name, value], i) => void peer.send(headers(1 + 2 * i, request, block(name, value))));
     const good = 1 + 2 * bad.length;
-    peer.send(headers(good, request, block('x-a', 'tab\tand \x80\xff inside')));
+    peer.send(headers(good, request, block('x-a', ' tab\tand \x80\xff inside \t')));
     await until(() => peer.dataBytes(good) === 5, 'the answer');
     expect(bad.map((_, i) => peer.resetCode(1 + 2 * i))).toEqual(bad.map(() => ErrorCode.PROTOCOL_ERROR));
     expect(server.requests.length).toBe(1);
