@@ -31,8 +31,10 @@ export interface ConnectionOptions {
   readonly followsMessages?: boolean;
   /** Ping after `intervalMs` of silence, give up `timeoutMs` later; only towards peers that said they take part. */
   readonly keepalive?: KeepaliveTimes;
-  /** Begin to drain at this age; the caller adds jitter. 0 or absent: never. */
+  /** Begin to drain at this age, without a limit to what is in progress; the caller adds jitter. 0 or absent: never. */
   readonly maxAgeMs?: number;
+  /** Be gone at this age, draining a little before: a certificate ends then. 0 or absent: never. */
+  readonly mustEndMs?: number;
   /** How long streams may finish once draining, in milliseconds. Default 30,000. */
   readonly drainMs?: number;
   /** Server on plaintext: what to answer to HTTP/1.1. Our SETTINGS then wait for the preface. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionListener, ConnectionOptions } from './connection-options.ts';
 import { Dispatch } from './dispatch.ts';
 import { Draining } from './draining.ts';
+import { defaultDrainMs, dueFor } from './due.ts';
 import { type Breach, Floods, ResetWatch } from './floods.ts';
 import { defaultWindow, ErrorCode, errorName, FrameType, preface } from './frames.ts';
 import { Incoming } from './incoming.ts';
@@ -20,9 +21,6 @@ type State = 'opening' | 'ready' | 'draining' | 'closed';
 
 /** How long a peer has to close once it was told that the connection is over. */
 const lingerMs = 1000;
-/** How long streams may finish once draining, where nothing else was said. */
-const defaultDrainMs = 30_000;
-
 /**
  * Connection is one HTTP/2 connection in either role: it reads, writes, keeps the windows and ends in good order.
  * Nothing throws out of it. Ref: RFC 9113.
@@ -52,6 +50,7 @@ export class Connection implements Driven {
   readonly #dispatch: Dispatch;
   readonly #keepalive: Keepalive | null;
   #draining: Draining | null = null;
+  #greeted = false;
   readonly #openedAt: number;
   #flushedStream = 0;
   #idleSince: number;
@@ -79,7 +78,10 @@ export class Connection implements Driven {
     if (options.http1Answer === undefined) this.greet();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('drain', () => this.sending.drained());
+    socket.on('drain', () => {
+      this.sending.drained();
+      if (role === 'client' && this.state === 'ready') this.listener.room();
+    });
     socket.on('error', (error: Error) => this.#gone(error.message));
     socket.on('end', () => this.#gone('the peer closed the connection'));
     socket.on('close', () => this.#gone('the connection was closed'));
@@ -88,7 +90,8 @@ export class Connection implements Driven {
 
   /** Streams that may be opened now (client). */
   get room(): number {
-    if (this.state !== 'ready' || this.sending.stuck || this.ids.next > 0x7fff_fffd) return 0;
+    if (this.state !== 'ready' || this.sending.stuck || this.output.full || this.ids.next > 0x7fff_fffd)
+      return 0;
     return Math.max(0, Math.min(this.peer.concurrentStreams, 0xffff) - this.streams.size);
   }
 
@@ -107,13 +110,14 @@ export class Connection implements Driven {
   }
 
   /**
-   * Ends in good order: no new streams, those in progress finish within `drainMs`. A server says so in two steps, so
+   * Ends in good order: no new streams, those in progress finish within `limitMs`. A server says so in two steps, so
    * that streams already under way are not lost. Ref: RFC 9113 section 6.8.
    */
-  drain(reason: string): void {
+  drain(reason: string, limitMs: number = this.#options.drainMs ?? defaultDrainMs): void {
     if (this.state === 'draining' || this.state === 'closed') return;
-    const draining = this.#beginDraining(reason);
-    if (this.role === 'server') draining.announce();
+    const draining = this.#beginDraining(reason, limitMs);
+    if (!this.#greeted) this.close(reason);
+    else if (this.role === 'server') draining.announce();
     else this.#finishIfDrained();
   }
 
@@ -133,18 +137,14 @@ export class Connection implements Driven {
   flush(): void {
     this.#flushedStream = this.ids.next - 2;
     this.output.flush();
-    if (this.output.waiting > this.limits.outputBytes) this.#destroy('the peer does not read', 'output');
+    if (this.output.flooded) this.#destroy('the peer does not read', 'output');
     else this.sending.pump();
-  }
-
-  /** Whether a stream's receive window of `size` may double. */
-  mayGrow(size: number): boolean {
-    return size * 2 <= this.limits.largestStreamWindow && this.loop.held * 2 < this.loop.heldLimit;
   }
 
   /** Our SETTINGS, and the connection's receive window. */
   greet(): void {
     const { role, limits, output } = this;
+    this.#greeted = true;
     output.frame(FrameType.SETTINGS, 0, 0, encodeSettings(role, limits, this.#keepalive !== null));
     if (limits.connectionWindow > defaultWindow)
       output.words(FrameType.WINDOW_UPDATE, 0, 0, limits.connectionWindow - defaultWindow);
@@ -179,7 +179,7 @@ export class Connection implements Driven {
   /** GOAWAY came. Streams above `last` were not taken up (RFC 9113 section 6.8). */
   goneAway(last: number, code: number, text: string): void {
     const reason = `the peer sent GOAWAY (${errorName(code)}${text === '' ? '' : `: ${text}`})`;
-    this.#beginDraining(reason);
+    this.#beginDraining(reason, Number.POSITIVE_INFINITY);
     if (this.role === 'client')
       for (const stream of this.streams.list())
         if (stream.id > last) stream.abort({ code, by: 'connection', reached: false, message: reason });
@@ -191,20 +191,11 @@ export class Connection implements Driven {
     if (this.#draining?.answers(high, low)) this.#secondStep();
   }
 
-  rememberReset(id: number): void {
-    const { concurrentStreams } = this.role === 'server' ? this.limits : this.peer;
-    this.ids.rememberReset(id, concurrentStreams);
-  }
-
   forget(stream: Stream): void {
     this.streams.delete(stream.id);
     if (this.streams.size === 0) this.#idleSince = this.readAt;
     if (this.state === 'draining') this.#finishIfDrained();
     else if (this.role === 'client' && this.state === 'ready') this.listener.room();
-  }
-
-  freePlace(): void {
-    if (this.role === 'server') this.places--;
   }
 
   holders(): Iterable<Stream> {
@@ -221,7 +212,8 @@ export class Connection implements Driven {
       return this.#destroy('no HTTP/2 preface in time', 'preface-timeout');
     if (this.#dispatch.expire(now)) return this.#destroy('a header block without end', 'headers-timeout');
     if (this.#incoming.overdue(now)) return this.#destroy('a frame without end', 'headers-timeout');
-    if (this.#draining === null) this.#tickAge(now);
+    this.#tickAge(now);
+    if (this.output.stalled(now)) return this.#destroy('the peer does not read', 'output');
     if (this.#draining?.overdue(now)) this.#secondStep();
     if (this.#draining?.over(now)) this.close('time to drain is over');
     if (this.peer.keepalive && this.#keepalive?.tick(now, this.readAt) === false)
@@ -234,10 +226,9 @@ export class Connection implements Driven {
     this.#incoming.read(chunk, this.readAt);
   }
 
-  #beginDraining(reason: string): Draining {
+  #beginDraining(reason: string, limitMs: number): Draining {
     if (this.#draining !== null) return this.#draining;
-    const { drainMs = defaultDrainMs } = this.#options;
-    this.#draining = new Draining(this.role, this.output, this.loop.now(), drainMs);
+    this.#draining = new Draining(this.role, this.output, this.loop.now(), limitMs);
     if (this.state === 'closed') return this.#draining;
     this.state = 'draining';
     this.listener.draining(reason);
@@ -245,10 +236,16 @@ export class Connection implements Driven {
   }
 
   #tickAge(now: number): void {
-    const { maxAgeMs = 0 } = this.#options;
-    const { idleMs } = this.limits;
-    if (maxAgeMs > 0 && now - this.#openedAt >= maxAgeMs) this.drain('maximum connection age');
-    else if (idleMs > 0 && this.streams.size === 0 && now - this.#idleSince >= idleMs) this.drain('idle');
+    const { maxAgeMs = 0, mustEndMs = 0, drainMs = defaultDrainMs } = this.#options;
+    const idleMs = this.streams.size === 0 ? now - this.#idleSince : 0;
+    const due = dueFor(
+      { maxAgeMs, mustEndMs, drainMs, idleLimitMs: this.limits.idleMs },
+      now - this.#openedAt,
+      idleMs,
+    );
+    if (due === null) return;
+    if (due.limitMs === 0) this.close(due.reason);
+    else this.drain(due.reason, due.limitMs);
   }
 
   /** The second GOAWAY names the last stream that was taken up. */
@@ -269,7 +266,8 @@ export class Connection implements Driven {
   #shut(code: number, reason: string): void {
     if (this.state === 'closed') return;
     const last = this.role === 'server' ? Math.min(this.ids.last, this.ids.lastTaken) : 0;
-    this.output.words(FrameType.GOAWAY, 0, 0, last, code);
+    // Where nothing has been said yet there is nothing to say goodbye to (RFC 9113 section 3.4).
+    if (this.#greeted) this.output.words(FrameType.GOAWAY, 0, 0, last, code);
     this.end(reason, code);
   }
 

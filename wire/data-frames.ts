@@ -77,6 +77,11 @@ export class DataFrames {
   expireMessages(now: number): void {
     const { messageMs } = this.#connection.limits;
     for (const stream of this.#connection.streams.list()) {
+      if (stream.localEnded && stream.queued > 0 && now - stream.movedAt >= messageMs) {
+        // All has been said, and nobody takes it: no deadline watches any more.
+        streamError(stream, ErrorCode.CANCEL, 'the end was not read in time', 'message-timeout');
+        continue;
+      }
       const begunAt = stream.follower?.begunAt ?? 0;
       // With its window shut the peer cannot go on: that is our reader's doing.
       if (begunAt !== 0 && now - begunAt >= messageMs && stream.receiveWindow > 0)

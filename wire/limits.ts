@@ -28,7 +28,10 @@ export interface Limits {
   readonly windowUpdates: number;
   /** DATA frames without octets and without END_STREAM in a second. */
   readonly emptyData: number;
-  /** Octets that wait for a peer that does not read, before the connection ends. DATA stops at a quarter of it. */
+  /**
+   * Octets that may wait for a peer: above, the connection ends after a second, above four times that at once. DATA
+   * stops at a quarter of it.
+   */
   readonly outputBytes: number;
   /** Streams opened in a second before resets are judged at all. */
   readonly resetSample: number;

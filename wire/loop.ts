@@ -116,6 +116,14 @@ export class Loop {
     const dirty = this.#dirty;
     this.#dirty = [];
     this.#scheduled = false;
-    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+    let bug: unknown = null;
+    for (let i = 0; i < dirty.length; i++) {
+      try {
+        dirty[i]!.flush();
+      } catch (thrown) {
+        bug ??= thrown; // the others must not wait for ever
+      }
+    }
+    if (bug !== null) throw bug;
   }
 }

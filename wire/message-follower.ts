@@ -1,6 +1,9 @@
 /** Octets before each gRPC message: a flag and a length. Ref: gRPC over HTTP/2, "Length-Prefixed-Message". */
 const prefixSize = 5;
 
+/** Octets of one message that renew its time. */
+const progressBytes = 256 * 1024;
+
 /**
  * MessageFollower counts its way along the gRPC messages of one direction of a stream, without looking into them:
  * it knows whether a message is too large as soon as its prefix has come, and whether one is incomplete.
@@ -11,6 +14,8 @@ export class MessageFollower {
   /** Octets of the prefix that have come, and the length as far as it is known. */
   #prefix = 0;
   #length = 0;
+  /** Octets of the current message since its time began. */
+  #progress = 0;
   /** When the message that is incomplete began, monotonic milliseconds; 0: none is. */
   begunAt = 0;
 
@@ -40,7 +45,13 @@ export class MessageFollower {
       if (this.#missing > limit) return this.#missing;
       if (this.#missing === 0) this.begunAt = 0; // a message of no octets
     }
-    this.begunAt = this.#missing === 0 && this.#prefix === 0 ? 0 : this.begunAt === 0 ? now : this.begunAt;
+    this.#progress += end - start;
+    if (this.#missing === 0 && this.#prefix === 0) this.begunAt = 0;
+    else if (this.begunAt === 0 || this.#progress >= progressBytes) {
+      // A large message has its time for each quarter of a mebibyte, so that a thin pipe can carry it.
+      this.begunAt = now;
+      this.#progress = 0;
+    }
     return 0;
   }
 }

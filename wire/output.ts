@@ -5,6 +5,8 @@ import type { Driven, Loop } from './loop.ts';
 
 /** Slices from this size on are handed to the socket as they are; smaller ones are cheaper to copy. */
 const copyBelow = 4096;
+/** How long a peer may take nothing while more than its limit waits. */
+const stalledMs = 1000;
 const none: Buffer = Buffer.alloc(0);
 
 /**
@@ -28,6 +30,7 @@ export class Output {
   #buffer: Buffer = none;
   #at = 0;
   #scheduled = false;
+  #congestedAt = 0;
   /** What waits before #buffer in this turn, when large slices are sent as they are. */
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
@@ -45,6 +48,23 @@ export class Output {
   /** Octets that the peer has not taken: in this turn's buffer and in the socket. */
   get waiting(): number {
     return this.#at + this.#pieceBytes + this.#socket.writableLength;
+  }
+
+  /** More waits for the peer than its limit: nothing new should begin. */
+  get full(): boolean {
+    return this.waiting > 4 * this.#congestion;
+  }
+
+  /** So much waits that there is no time to see whether the peer reads. */
+  get flooded(): boolean {
+    return this.waiting > 16 * this.#congestion;
+  }
+
+  /** The peer has taken nothing for a second, and more than its limit waits. Asked at each tick. */
+  stalled(now: number): boolean {
+    if (!this.congested) this.#congestedAt = 0;
+    else if (this.#congestedAt === 0) this.#congestedAt = now;
+    return this.#congestedAt !== 0 && now - this.#congestedAt >= stalledMs && this.full;
   }
 
   /** Octets of DATA that this turn still takes. */

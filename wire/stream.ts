@@ -43,6 +43,8 @@ export class Stream implements Holder {
   inRing = false;
 
   #queue: PieceQueue | null = null;
+  /** When octets last left the queue, or began to wait in it; monotonic milliseconds. */
+  movedAt = 0;
   #trailers: readonly string[] | null = null;
   #trailersNever: readonly string[] | null = null;
   #endQueued = false;
@@ -115,7 +117,7 @@ export class Stream implements Holder {
   reset(code: number): void {
     if (this.closed) return;
     this.connection.output.words(FrameType.RST_STREAM, 0, this.id, code);
-    this.connection.rememberReset(this.id);
+    this.#remember();
     this.close();
   }
 
@@ -126,7 +128,7 @@ export class Stream implements Holder {
     if (this.#unacked * 2 < this.#windowSize) return;
     const { connection } = this;
     let increment = this.#unacked;
-    if (connection.readAt - this.#creditedAt < fastMs && connection.mayGrow(this.#windowSize)) {
+    if (connection.readAt - this.#creditedAt < fastMs && this.#mayGrow()) {
       increment += this.#windowSize;
       this.#windowSize *= 2;
     }
@@ -148,7 +150,7 @@ export class Stream implements Holder {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.closed) this.connection.freePlace();
+    if (this.closed) this.connection.places--;
   }
 
   // What follows is the engine's own.
@@ -194,7 +196,9 @@ export class Stream implements Holder {
   /** The peer half-closed. */
   endRemote(): void {
     this.remoteEnded = true;
-    this.#closeIfOver();
+    // The answer is over: what of the request still waits for a window is needed by nobody.
+    if (this.#queue !== null && this.connection.role === 'client') this.reset(ErrorCode.NO_ERROR);
+    else this.#closeIfOver();
   }
 
   /** Takes the stream out of the connection; what was queued is dropped. */
@@ -205,7 +209,7 @@ export class Stream implements Holder {
     this.#queue = null;
     this.#trailers = null;
     this.connection.forget(this);
-    if (this.#released) this.connection.freePlace();
+    if (this.#released) this.connection.places--;
   }
 
   /** Closes, and tells the listener why. */
@@ -228,8 +232,21 @@ export class Stream implements Holder {
     });
   }
 
+  /** Frames may be under way to a stream that we reset: they must be known for what they are. */
+  #remember(): void {
+    const { role, limits, peer, ids } = this.connection;
+    ids.rememberReset(this.id, (role === 'server' ? limits : peer).concurrentStreams);
+  }
+
+  /** Whether the receive window may double. */
+  #mayGrow(): boolean {
+    const { limits, loop } = this.connection;
+    return this.#windowSize * 2 <= limits.largestStreamWindow && loop.held * 2 < loop.heldLimit;
+  }
+
   #send(chunk: Uint8Array, start: number, end: number): void {
     const bytes = end - start;
+    if (this.#queue !== null) this.movedAt = this.connection.loop.now();
     this.sendWindow -= bytes;
     this.connection.sending.window -= bytes;
     this.connection.floods.dataSent++;
@@ -238,7 +255,10 @@ export class Stream implements Holder {
 
   #enqueue(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
     const { loop, sending } = this.connection;
-    this.#queue ??= new PieceQueue();
+    if (this.#queue === null) {
+      this.#queue = new PieceQueue();
+      this.movedAt = loop.now();
+    }
     this.#queue.push(chunk, start, end, owned);
     loop.held += end - start;
     sending.block(this);
