@@ -209,7 +209,7 @@ export class Stream implements Holder {
     this.#queue = null;
     this.#trailers = null;
     this.connection.forget(this);
-    if (this.#released) this.connection.places--;
+    if (this.#released && this.connection.role === 'server') this.connection.places--;
   }
 
   /** Closes, and tells the listener why. */

@@ -9,9 +9,9 @@ export interface ReplySink {
   relay(chunk: Uint8Array, start: number, end: number): void;
   /**
    * The reply is over. Called once. Where the status is the peer's, `trailers` are complete as they came, grpc-status
-   * and grpc-message included; else they are fields to add.
+   * and grpc-message included; else they are fields to add. `never`: names of them that must not be indexed.
    */
-  finish(status: Status, trailers: Fields): void;
+  finish(status: Status, trailers: Fields, never?: readonly string[] | null): void;
 }
 
 /**
@@ -22,6 +22,8 @@ export interface ReplySink {
 export interface Reply {
   /** Response fields without pseudo-fields; null when the reply has no head (gRPC trailers-only). */
   readonly head: Fields | null;
+  /** Names in `head` whose values must never be indexed (RFC 7541 section 7.1.3). */
+  readonly never?: readonly string[] | null;
   /** Set when the reply was already over as it was handed on, as a refusal is; else null. */
   readonly over: Status | null;
   /** Settles once, when the reply ends; never rejects. */

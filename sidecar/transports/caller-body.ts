@@ -36,7 +36,8 @@ export class CallerBody implements Body {
   /** Bytes from the caller. */
   data(chunk: Buffer, start: number, end: number): void {
     if (this.#over || start === end) return;
-    if (this.#recording?.add(chunk, start, end) === true) {
+    // Behind what was not recorded nothing is, so that the order holds.
+    if (this.#replayable && this.#recording?.add(chunk, start, end) === true) {
       this.#recorded += end - start;
       this.#credit(this.#recorded);
       this.#sink?.write(chunk, start, end, false);
@@ -85,7 +86,7 @@ export class CallerBody implements Body {
     this.#freeRecording();
   }
 
-  /** The call is over: nothing is kept, what still comes is dropped and credited. */
+  /** The call is over: nothing is kept, what still comes is dropped. */
   close(): void {
     this.#over = true;
     this.#sink = null;

@@ -42,7 +42,7 @@ export class CallerStream implements StreamListener, ReplySink {
     this.#reply = reply;
     if (reply.head !== null) {
       this.#headSent = true;
-      this.#stream.headers(forCaller(reply.head), null, false);
+      this.#stream.headers(forCaller(reply.head), reply.never ?? null, false);
     }
     reply.attach(this);
   }
@@ -70,11 +70,12 @@ export class CallerStream implements StreamListener, ReplySink {
     if (abort.by === 'peer') this.#resets.value++;
     this.#over = true;
     this.#body.close();
-    const code = abort.breach === undefined ? Code.CANCELLED : Code.RESOURCE_EXHAUSTED;
+    // A limit that the caller broke is a rule of ours: it tells nothing of the peer, so it is not the wire's.
+    const broke = abort.breach !== undefined;
     this.#life.cancel({
-      code,
+      code: broke ? Code.RESOURCE_EXHAUSTED : Code.CANCELLED,
       message: `the caller's stream: ${abort.message}`,
-      from: 'wire',
+      from: broke ? 'mesh' : 'wire',
       reached: true,
     });
     if (this.#reply !== null) {
@@ -92,15 +93,16 @@ export class CallerStream implements StreamListener, ReplySink {
     this.#stream.write(chunk, start, end, false);
   }
 
-  finish(status: Status, trailers: Fields): void {
+  finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
     if (this.#over) return;
     this.#over = true;
     const fields = status.from === 'peer' && trailers.length > 0 ? trailers : this.#ours(status, trailers);
     this.#body.close();
-    if (this.#headSent) this.#stream.trailers(fields);
+    if (this.#headSent) this.#stream.trailers(fields, never);
     else {
-      const type = fields.includes('content-type') ? [] : ['content-type', 'application/grpc'];
-      this.#stream.headers([':status', '200', ...type, ...fields], null, true);
+      const hasType = fields.some((text, at) => at % 2 === 0 && text === 'content-type');
+      const type = hasType ? [] : ['content-type', 'application/grpc'];
+      this.#stream.headers([':status', '200', ...type, ...fields], never, true);
     }
     this.#life.settle(status);
     if (this.#reply !== null) this.#release();

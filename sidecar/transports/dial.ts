@@ -10,9 +10,10 @@ import type { Dial, Link, LinkEvents } from '../core/link.ts';
 import { type Reply, refuse } from '../core/reply.ts';
 import { broken } from '../core/status.ts';
 import type { Timer } from '../core/wheel.ts';
+import { lookupAllowed } from './lookup.ts';
 import { type Peer, PeerStream } from './peer-stream.ts';
 import { type Direction, requestFields } from './request-fields.ts';
-import { Contexts, certificateLifeMs, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
+import { Contexts, certificateLifeMs, lostRoot, mutual, readPeer } from './tls.ts';
 import { Turnstile } from './turnstile.ts';
 
 /** How peers are dialled. */
@@ -48,7 +49,6 @@ class PeerLink implements Link, Peer, Timer {
   active = 0;
   connection!: Connection;
   readonly where: string;
-  readonly trusted: boolean;
   slot = -1;
   dueAt = 0;
   before: Timer | null = null;
@@ -58,6 +58,7 @@ class PeerLink implements Link, Peer, Timer {
   readonly #events: LinkEvents;
   readonly #options: DialOptions;
   #socket: net.Socket | null = null;
+  readonly #onClose = (): void => this.#failed('it closed the connection during the handshake');
   #leave: () => void = () => {};
   #unlisten: () => void = () => {};
 
@@ -72,7 +73,6 @@ class PeerLink implements Link, Peer, Timer {
     this.#events = events;
     this.#options = options;
     this.where = address.id;
-    this.trusted = options.identities !== null;
     options.kit.wheel.arm(this, options.connectMs);
     if (options.identities === null) queueMicrotask(() => this.#plaintext());
     else
@@ -83,6 +83,11 @@ class PeerLink implements Link, Peer, Timer {
         };
         queueMicrotask(() => this.#secure(contexts));
       });
+  }
+
+  /** Verified, and an outrigger: it said so in its SETTINGS. An app behind another proxy could say anything. */
+  get trusted(): boolean {
+    return this.#options.identities !== null && this.connection.peer.keepalive;
   }
 
   get room(): number {
@@ -153,35 +158,38 @@ class PeerLink implements Link, Peer, Timer {
         `its certificate is for '${peer.service}', not for '${this.#address.service}' (${peer.spiffe})`,
       );
     const { clock } = this.#options.kit;
-    this.#connected(socket, certificateLifeMs(peer as PeerIdentity, identity, clock.wall()));
-    this.#unlisten = identities.listen((next) => {
+    const now = identities.value;
+    this.#connected(socket, certificateLifeMs(peer, identity, clock.wall()));
+    const look = (next: Identity | null): void => {
       if (next !== null && lostRoot(identity, next)) this.connection.drain('a root certificate was removed');
-    });
+    };
+    this.#unlisten = identities.listen(look);
+    look(now); // it may have happened during the handshake
   }
 
-  #place(): { host: string; port: number } | { path: string } {
+  #place(): { host: string; port: number; lookup: net.LookupFunction } | { path: string } {
     const { host, port } = this.#address;
-    return port === 0 ? { path: host } : { host, port };
+    return port === 0 ? { path: host } : { host, port, lookup: lookupAllowed };
   }
 
   #watch(socket: net.Socket): void {
     this.#socket = socket;
     socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(reasonOf(error)));
-    socket.on('close', () => this.#failed('it closed the connection during the handshake'));
+    socket.on('close', this.#onClose);
   }
 
   #connected(socket: net.Socket, lifeMs: number): void {
     if (this.state !== 'connecting') return;
-    socket.removeAllListeners('close');
+    socket.off('close', this.#onClose);
     const { loop, limits, keepalive, maxAgeMs, drainMs, kit } = this.#options;
     const ageMs = maxAgeMs === 0 ? 0 : maxAgeMs * (0.9 + 0.2 * kit.random());
-    const mostMs = lifeMs === 0 ? ageMs : ageMs === 0 ? lifeMs : Math.min(ageMs, lifeMs);
     this.connection = new Connection(socket, {
       role: 'client',
       loop,
       limits,
       ...(keepalive && { keepalive }),
-      maxAgeMs: mostMs,
+      maxAgeMs: ageMs,
+      mustEndMs: lifeMs,
       drainMs,
       listener: {
         ready: () => this.#ready(),

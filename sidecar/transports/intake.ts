@@ -5,7 +5,7 @@ import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
-import { refuse } from '../core/reply.ts';
+import { type Reply, refuse } from '../core/reply.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { Code, ended, refused } from '../core/status.ts';
 import { CallerBody } from './caller-body.ts';
@@ -31,6 +31,8 @@ export interface IntakeOptions {
 const pathPattern = /^\/[A-Za-z0-9_.]{1,256}\/[A-Za-z0-9_]{1,128}$/;
 /** A name or an address with an optional port; no user, path, escape or control character. */
 const authorityPattern = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
+/** Ref: gRPC over HTTP/2, "Content-Type": nothing, a subtype, or parameters may follow. */
+const grpcType = /^application\/grpc(?:$|[+;])/;
 /** Patterns are asked once per text: paths and authorities repeat, and come interned from the header table. */
 const mostRemembered = 4096;
 
@@ -57,7 +59,8 @@ export class Intake {
     const { recordings, service, snapshots, speaker, upstream } = this.#options;
     const head = readHead(fields);
     const wrong = this.#check(head);
-    if (wrong !== null && wrong.http !== 0) return new HttpAnswer(stream, wrong.http, wrong.message, last);
+    if (wrong !== null && wrong.http !== 0)
+      return new HttpAnswer(stream, wrong.http, wrong.message, last, this.#options.kit.wheel);
     const life = new Life(stream.openedAt);
     const recording = recordings === null ? null : new Recording(recordings.budget, recordings.limitBytes);
     const body = new CallerBody(stream, recording);
@@ -82,13 +85,21 @@ export class Intake {
     });
     try {
       service(call).then(
-        (reply) => relay.answer(reply),
+        (reply) => this.#answer(relay, reply),
         (bug: unknown) => this.#bug(relay, bug),
       );
     } catch (bug) {
       this.#bug(relay, bug);
     }
     return relay;
+  }
+
+  #answer(relay: CallerStream, reply: Reply): void {
+    try {
+      relay.answer(reply);
+    } catch (bug) {
+      this.#bug(relay, bug);
+    }
   }
 
   /** A filter threw: that is a bug of ours, and the caller must not hang for it. */
@@ -102,7 +113,7 @@ export class Intake {
   }
 
   #check(head: RequestHead): Wrong | null {
-    if (!head.contentType.startsWith('application/grpc'))
+    if (head.contentType !== 'application/grpc' && !grpcType.test(head.contentType))
       return {
         http: 415,
         code: Code.UNKNOWN,

@@ -47,6 +47,12 @@ const http1Answer = (name: 'app' | 'peers'): Buffer => {
   );
 };
 
+/** A socket in a handshake, and whom we believed when it began. */
+interface Handshake {
+  readonly socket: net.Socket;
+  readonly identity: Identity | null;
+}
+
 /** Opens a listener. Rejects when the address is in use, saying which. */
 export const listen = (options: ListenerOptions): Promise<Listener> => {
   const opened = new OpenListener(options);
@@ -60,7 +66,7 @@ class OpenListener implements Listener {
   readonly #server: net.Server;
   readonly #connections: Set<Connection> = new Set();
   /** Sockets in a handshake, by the address and port they come from. */
-  readonly #handshakes: Map<string, net.Socket> = new Map();
+  readonly #handshakes: Map<string, Handshake> = new Map();
   readonly #pending: Map<string, number> = new Map();
   /** Reset watches of verified peers, by their SPIFFE id: reconnecting buys nothing. */
   readonly #resets: Map<string, ResetWatch> = new Map();
@@ -83,6 +89,8 @@ class OpenListener implements Listener {
         reject(new Error(`listen.${name}: cannot listen on ${where}: ${why}`, { cause: error }));
       });
       this.#server.listen(at, () => {
+        // One connection that cannot be accepted must not end the process.
+        this.#server.removeAllListeners('error').on('error', (error) => this.#refused(error));
         this.address = 'path' in at ? `unix:${at.path}` : boundAddress(this.#server);
         this.#closed = new Promise((done) => this.#server.once('close', done));
         resolve(this);
@@ -93,7 +101,7 @@ class OpenListener implements Listener {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const { socket } of this.#handshakes.values()) socket.destroy();
     for (const connection of this.#connections) connection.drain('the sidecar stops');
     await this.#closed;
   }
@@ -106,13 +114,13 @@ class OpenListener implements Listener {
   async close(): Promise<void> {
     if (!this.#draining) this.#server.close();
     this.#draining = true;
-    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const { socket } of this.#handshakes.values()) socket.destroy();
     for (const connection of this.#connections) connection.close('the sidecar stops');
     await this.#closed;
   }
 
   #plaintext(): net.Server {
-    return net.createServer({ noDelay: true }, (socket) => this.#accept(socket, null, null));
+    return net.createServer({ noDelay: true }, (socket) => this.#accept(socket, null, null, null));
   }
 
   #secure(identities: Cell<Identity | null>): net.Server {
@@ -150,7 +158,7 @@ class OpenListener implements Listener {
     }
     this.#pending.set(from, pending);
     const key = `${from} ${socket.remotePort}`;
-    this.#handshakes.set(key, socket);
+    this.#handshakes.set(key, { socket, identity: this.#options.identities?.value ?? null });
     socket.once('close', () => this.#endHandshake(key, from));
   }
 
@@ -163,7 +171,9 @@ class OpenListener implements Listener {
 
   #identify(socket: tls.TLSSocket, identities: Cell<Identity | null>): void {
     const { kit } = this.#options;
-    this.#endHandshake(`${socket.remoteAddress} ${socket.remotePort}`, socket.remoteAddress ?? '');
+    const key = `${socket.remoteAddress} ${socket.remotePort}`;
+    const begun = this.#handshakes.get(key)?.identity ?? null;
+    this.#endHandshake(key, socket.remoteAddress ?? '');
     const identity = identities.value;
     const peer = identity === null ? { why: 'we have no certificate' } : readPeer(socket, identity);
     if ('why' in peer) {
@@ -173,22 +183,25 @@ class OpenListener implements Listener {
       socket.destroy();
       return;
     }
-    this.#accept(socket, peer, identities);
+    // Believed as of when the handshake began: a root may have been removed since.
+    this.#accept(socket, peer, identities, begun ?? identity);
   }
 
-  #accept(socket: net.Socket, peer: PeerIdentity | null, identities: Cell<Identity | null> | null): void {
+  #accept(
+    socket: net.Socket,
+    peer: PeerIdentity | null,
+    identities: Cell<Identity | null> | null,
+    identity: Identity | null,
+  ): void {
     if (this.#draining) {
       socket.destroy();
       return;
     }
     const { kit, loop, limits, keepalive, maxAgeMs, drainMs, name } = this.#options;
-    const identity = identities?.value ?? null;
     const caller = peer?.service ?? '';
     let unlisten = (): void => {};
-    const jittered = maxAgeMs * (0.9 + 0.2 * kit.random());
     const lifeMs =
       peer === null || identity === null ? 0 : certificateLifeMs(peer, identity, kit.clock.wall());
-    const ages = [jittered, lifeMs].filter((age) => age > 0);
     const connection: Connection = new Connection(socket, {
       role: 'server',
       loop,
@@ -196,7 +209,8 @@ class OpenListener implements Listener {
       ...(keepalive && { keepalive }),
       ...(peer === null && { http1Answer: http1Answer(name) }),
       ...(peer !== null && { resets: this.#resetWatch(peer) }),
-      maxAgeMs: ages.length === 0 ? 0 : Math.min(...ages),
+      maxAgeMs: maxAgeMs * (0.9 + 0.2 * kit.random()),
+      mustEndMs: lifeMs,
       drainMs,
       listener: {
         ready: () => {},
@@ -214,10 +228,17 @@ class OpenListener implements Listener {
     this.#connections.add(connection);
     kit.meter.count('outrigger_connections_total', name).value++;
     kit.meter.count('outrigger_connections', name).value++;
-    if (identity !== null && identities !== null)
-      unlisten = identities.listen((next) => {
-        if (next !== null && lostRoot(identity, next)) connection.drain('a root certificate was removed');
-      });
+    if (identity === null || identities === null) return;
+    const look = (next: Identity | null): void => {
+      if (next !== null && lostRoot(identity, next)) connection.drain('a root certificate was removed');
+    };
+    unlisten = identities.listen(look);
+    look(identities.value);
+  }
+
+  #refused(error: Error): void {
+    const { kit, name } = this.#options;
+    kit.log.error({ listener: name, error: error.message }, 'a connection could not be accepted');
   }
 
   #left(connection: Connection): void {

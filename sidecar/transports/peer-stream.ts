@@ -34,6 +34,7 @@ interface Early {
  */
 export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   head: Fields | null = null;
+  never: readonly string[] | null = null;
   over: Status | null = null;
   readonly status: Promise<Status>;
   /** Resolves when the reply begins. */
@@ -44,6 +45,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   #sink: ReplySink | null = null;
   #early: Early[] | null = null;
   #trailers: Fields = [];
+  #trailersNever: readonly string[] | null = null;
   #settle: (status: Status) => void = nothing;
   #begin: ((reply: Reply) => void) | null = null;
 
@@ -71,7 +73,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     this.#stream.write(chunk, start, end, owned);
   }
 
-  /** Both the caller's half-close and nothing else: the reply ends by `finish`. */
+  /** The caller half-closed. The reply goes on: it ends by `finish`. */
   end(): void {
     this.#stream.end();
   }
@@ -82,13 +84,14 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   // The reply, as the peer sends it.
 
-  headers(fields: string[], _never: string[] | null, last: boolean): void {
+  headers(fields: string[], never: string[] | null, last: boolean): void {
     if (this.head === null && fields[0] === ':status') {
       if (fields[1] !== '200') return this.#notGrpc(fields[1]!);
-      if (last) return this.#finish(this.#statusOf(fields), this.#passed(fields, 2));
+      if (last) return this.#finish(this.#statusOf(fields), this.#passed(fields, 2), never);
+      this.never = never;
       this.head = fields.slice(2);
       this.#handOver();
-    } else this.#finish(this.#statusOf(fields), this.#passed(fields, 0));
+    } else this.#finish(this.#statusOf(fields), this.#passed(fields, 0), never);
   }
 
   data(chunk: Buffer, start: number, end: number, last: boolean): void {
@@ -114,7 +117,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     const early = this.#early;
     this.#early = null;
     if (early !== null) for (const { chunk, start, end } of early) sink.relay(chunk, start, end);
-    if (this.over !== null) sink.finish(this.over, this.#trailers);
+    if (this.over !== null) sink.finish(this.over, this.#trailers, this.#trailersNever);
     else this.#sink = sink;
   }
 
@@ -163,15 +166,15 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     return { code: number, message: decodeMessage(message), from: 'peer', reached };
   }
 
-  /** The peer's trailers from `start`, as they came, but for what only a verified sidecar may say. */
+  /** The peer's trailers from `start`, as they came, but for words of ours that it may not say. */
   #passed(fields: string[], start: number): Fields {
     let clean = start === 0;
-    if (!this.#peer.trusted || start > 0)
-      for (let i = start; i < fields.length && clean; i += 2) clean = !isOurs(fields[i]!);
+    for (let i = start; i < fields.length && clean; i += 2) clean = !isOurs(fields[i]!);
     if (clean) return fields;
     const passed: string[] = [];
     for (let i = start; i < fields.length; i += 2)
-      if (this.#peer.trusted || !isOurs(fields[i]!)) passed.push(fields[i]!, fields[i + 1]!);
+      if (!isOurs(fields[i]!) || (this.#peer.trusted && mayPass(fields[i]!)))
+        passed.push(fields[i]!, fields[i + 1]!);
     return passed;
   }
 
@@ -181,10 +184,11 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     begin?.(this);
   }
 
-  #finish(status: Status, trailers: Fields): void {
+  #finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
     if (this.over !== null) return;
     this.over = status;
     this.#trailers = trailers;
+    this.#trailersNever = never;
     const { call } = this.#attempt;
     call.life.leave(this);
     call.body.detach(this);
@@ -193,10 +197,13 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     this.#settle(status);
     const sink = this.#sink;
     this.#sink = null;
-    sink?.finish(status, trailers);
+    sink?.finish(status, trailers, never);
     this.#handOver();
     this.#peer.done();
   }
 }
+
+/** What a verified sidecar may say in trailers, and pass to the app. */
+const mayPass = (name: string): boolean => name === 'x-outrigger-reached' || name === 'x-outrigger-ledger';
 
 const nothing = (): void => {};

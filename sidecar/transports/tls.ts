@@ -96,13 +96,7 @@ export const readPeer = (socket: TLSSocket, own: Identity): PeerIdentity | { rea
 
 /** How long a connection may live: until its peer's or our own certificate ends, whichever is first. Milliseconds. */
 export const certificateLifeMs = (peer: PeerIdentity, own: Identity, wall: number): number =>
-  Math.max(
-    1,
-    Math.min(peer.validTo, own.validTo) - wall - safetyMs(Math.min(peer.validTo, own.validTo) - wall),
-  );
-
-/** Draining must be over when the certificate ends: a tenth of what is left, at most a minute. */
-const safetyMs = (leftMs: number): number => Math.min(leftMs / 10, 60_000);
+  Math.max(1, Math.min(peer.validTo, own.validTo) - wall);
 
 /** Whether `next` still trusts every root of `before`; if not, connections under the lost root must go. */
 export const lostRoot = (before: Identity, next: Identity): boolean => {

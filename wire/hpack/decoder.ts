@@ -120,7 +120,7 @@ export class Decoder {
       bad = entry.bad;
     }
     if (this.#broken) return;
-    const value = this.#string(false);
+    const value = this.#string(false, name.charCodeAt(0) !== colon);
     if (this.#broken) return;
     bad = bad || this.#badString;
     if (bad) this.malformed = true;
@@ -193,7 +193,7 @@ export class Decoder {
   }
 
   /** A string literal; sets #badString when it holds what a name or a value may not. Ref: RFC 7541 section 5.2. */
-  #string(isName: boolean): string {
+  #string(isName: boolean, trims = false): string {
     this.#badString = false;
     if (this.#at >= this.#end) {
       this.#broken = true;
@@ -208,10 +208,10 @@ export class Decoder {
       return '';
     }
     this.#at = end;
-    if (!coded) return this.#text(this.#buffer, start, end, isName);
+    if (!coded) return this.#text(this.#buffer, start, end, isName, trims);
     if (this.#scratch.length < length * 2) this.#scratch = Buffer.allocUnsafe(length * 2);
     const decoded = decodeHuffman(this.#buffer, start, end, this.#scratch);
-    if (decoded >= 0) return this.#text(this.#scratch, 0, decoded, isName);
+    if (decoded >= 0) return this.#text(this.#scratch, 0, decoded, isName, trims);
     this.#broken = true;
     return '';
   }
@@ -220,17 +220,22 @@ export class Decoder {
    * The octets as text, after a look at them. White space around a value is taken off, as gRPC allows ("it may be
    * stripped"): servers send messages that end in a space, and to refuse them (RFC 9113 section 8.2.1) would lose their status.
    */
-  #text(buffer: Buffer, start: number, end: number, isName: boolean): string {
+  #text(buffer: Buffer, start: number, end: number, isName: boolean, trims: boolean): string {
     this.#octets = end - start;
     if (isName) this.#badString = badName(buffer, start, end);
     else {
+      const from = start;
+      const to = end;
       while (start < end && isSpace(buffer[start]!)) start++;
       while (end > start && isSpace(buffer[end - 1]!)) end--;
-      this.#badString = badValue(buffer, start, end);
+      // A path or an authority is used as it stands or not at all.
+      this.#badString = (!trims && (start > from || end < to)) || badValue(buffer, start, end);
     }
     return readLatin1(buffer, start, end);
   }
 }
+
+const colon = 0x3a;
 
 const isSpace = (octet: number): boolean => octet === 0x20 || octet === 0x09;
 

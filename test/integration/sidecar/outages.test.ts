@@ -171,4 +171,15 @@ describe('an instance that answers UNAVAILABLE to everything', () => {
     mesh.apps[0]!.failing = null;
     expect(await load(mesh.client, 5, 1)).toEqual([]);
   });
+
+  it('is none of the mesh when a caller sends what is too large: no instance is blamed', async () => {
+    const mesh = await start({ instances: 2, caller: { limits: { message: '1KiB' } } });
+    const codes: unknown[] = [];
+    for (let i = 0; i < 12; i++) {
+      const { code } = await mesh.client.call('Unary', 'm'.repeat(4096));
+      codes.push(code);
+    }
+    expect(codes).toEqual(Array(12).fill(grpc.status.RESOURCE_EXHAUSTED));
+    expect(mesh.caller.endpoints().map(({ gate }) => gate)).toEqual(['open', 'open']);
+  });
 });
