@@ -129,11 +129,6 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     this.#links.leave();
   }
 
-  /** Lets all connections finish what is in flight and close; later calls dial again. */
-  drain(): void {
-    this.#links.drain();
-  }
-
   /** Closes everything now. */
   close(reason: string): void {
     this.#finish(reason);

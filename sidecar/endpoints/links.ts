@@ -100,14 +100,6 @@ export class Links {
     this.#dial();
   }
 
-  /** Lets calls in flight finish and closes; later calls dial again. */
-  drain(): void {
-    for (const line of this.#lines) {
-      line.leaving = true;
-      line.link.drain();
-    }
-  }
-
   /** Drains for good; `user.empty` follows, at once when there is nothing to wait for. */
   leave(): void {
     this.#end();

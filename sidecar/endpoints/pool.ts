@@ -61,11 +61,6 @@ export class Pool implements EndpointHome {
     return [...this.#byKey.values(), ...this.#leaving];
   }
 
-  /** Lets all connections finish what is in flight, then close. */
-  drain(): void {
-    for (const endpoint of this.list()) endpoint.drain();
-  }
-
   /** Closes everything now; later snapshots are ignored. */
   close(reason: string): void {
     this.#closed = true;

@@ -281,18 +281,6 @@ describe('an endpoint', () => {
     }
   });
 
-  it('takes no offence at a dial that it gave up itself', () => {
-    const { send, links, endpoint, kit } = setUp();
-    const { attempt } = send();
-    attempt.call.life.cancel(ended(Code.DEADLINE_EXCEEDED, 'late'));
-    endpoint.drain();
-    links[0]!.break('no longer wanted');
-    expect([endpoint.reachable, endpoint.available]).toEqual([true, true]);
-    expect(kit.wheel.size).toBe(0);
-    send();
-    expect(links).toHaveLength(2);
-  });
-
   it('does not shut its gate for dials that failed: the back-off does that already', () => {
     const { send, links, endpoint } = setUp();
     send();

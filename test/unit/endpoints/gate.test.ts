@@ -166,6 +166,29 @@ describe('a gate', () => {
     expect(gate.state).toBe('probing');
   });
 
+  it('is shut from the moment that a trial fails, so that a fast retry cannot take another', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    guarded.health = 'unknown';
+    fail(5);
+    await pass(1000);
+    gate.enter();
+    const before = gate.epoch;
+    gate.judge('failure', before, lost);
+    expect([gate.state, gate.passes, gate.epoch > before]).toEqual(['shut', false, true]);
+    await Promise.resolve(); // a retry goes on here
+    expect(gate.enter()).toBe(false);
+    await settled();
+    expect(guarded.changes.slice(2)).toEqual([['shut', 'the call on trial failed']]);
+    // It still looks for its way back.
+    guarded.health = 'unknown';
+    await pass(2000);
+    expect(gate.state).toBe('probing');
+    gate.enter();
+    gate.judge('success', gate.epoch);
+    await settled();
+    expect(gate.state).toBe('open');
+  });
+
   it('gives the trial back when nothing was learnt from it', async () => {
     const { gate, fail, guarded, pass } = setUp();
     guarded.health = 'unknown';

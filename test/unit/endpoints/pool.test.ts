@@ -116,18 +116,4 @@ describe('the pool', () => {
     pool.follow(knowing(view));
     expect(pool.list()).toEqual([]);
   });
-
-  it('drains without an end to what comes later', () => {
-    const { pool, links, kit } = setUp();
-    const view = two();
-    pool.follow(knowing(view));
-    const [first] = pool.endpoints(view);
-    void run<Attempt>((each) => first!.send(each), newAttempt(kit.clock, first!));
-    links[0]!.ready();
-    pool.drain();
-    expect(links[0]!.state).toBe('draining');
-    expect(links).toHaveLength(1);
-    links[0]!.end(0);
-    expect(links[0]!.state).toBe('closed');
-  });
 });
