@@ -4,8 +4,13 @@ export interface SpiffeId {
   readonly uri: string;
   readonly trustDomain: string;
   /**
-   * The name that intentions and endpoints use. Of Consul's form `/ns/N/dc/D/svc/S` it is `S`; of any other id it
-   * is the whole path without its first slash, so that `/prod/orders` and `/dev/orders` never pass for each other.
+   * The name that intentions and endpoints use. Of Consul's form in its default namespace, `/ns/default/dc/D/svc/S`,
+   * it is `S`, whatever the datacenter: those of one Consul are not told apart. Of any other id, one of another
+   * namespace or partition included, it is the whole path without its first slash, so that `/prod/orders`,
+   * `/ns/prod/dc/D/svc/orders` and the `orders` of the default namespace never pass for each other.
+   *
+   * A path of one segment is a short name as well: `/orders` and `/ns/default/dc/D/svc/orders` of one trust domain
+   * are the same service. An authority that issues both forms must give a name to one service only.
    */
   readonly service: string;
 }
@@ -28,11 +33,12 @@ export const readSpiffe = (uri: string): SpiffeId | null => {
   return { uri, trustDomain: domain, service: serviceOf(segments) };
 };
 
+/** The partition `default` may be named: to Consul Enterprise it is the same as none. */
+const consulForm = /^(?:ap\/default\/)?ns\/default\/dc\/[^/]+\/svc\/([^/]+)$/;
+
 const serviceOf = (segments: readonly string[]): string => {
-  // Partitions of Consul Enterprise stand in front: `/ap/P/ns/N/dc/D/svc/S`.
-  const own = segments.length === 8 && segments[0] === 'ap' ? segments.slice(2) : segments;
-  const isConsul = own.length === 6 && own[0] === 'ns' && own[2] === 'dc' && own[4] === 'svc';
-  return isConsul ? own[5]! : segments.join('/');
+  const path = segments.join('/');
+  return consulForm.exec(path)?.[1] ?? path;
 };
 
 /** One name of `subjectAltName` as Node writes it: quoted like JSON as soon as it holds anything unusual. */

@@ -4,10 +4,21 @@ import { certificateSpiffe, readSpiffe } from '../../../sidecar/core/spiffe.ts';
 import { createAuthority } from '../../../sidecar/identity/development-ca.ts';
 
 describe('readSpiffe', () => {
-  it('takes the service out of Consul’s form, with a partition or without', () => {
+  it('takes the service out of Consul’s form in the default namespace, in any datacenter', () => {
     const uri = 'spiffe://1-2.consul/ns/default/dc/dc1/svc/orders';
     expect(readSpiffe(uri)).toEqual({ uri, trustDomain: '1-2.consul', service: 'orders' });
-    expect(readSpiffe('spiffe://td/ap/x/ns/default/dc/dc1/svc/orders')!.service).toBe('orders');
+    expect(readSpiffe('spiffe://td/ns/default/dc/dc2/svc/orders')!.service).toBe('orders');
+    expect(readSpiffe('spiffe://td/ap/default/ns/default/dc/dc1/svc/orders')!.service).toBe('orders');
+  });
+
+  it.each([
+    'ns/other/dc/dc1/svc/orders',
+    'ap/x/ns/default/dc/dc1/svc/orders',
+    'ap/default/ns/other/dc/dc1/svc/orders',
+    'ns/default/dc/dc1/svc/orders/x',
+    'x/ns/default/dc/dc1/svc/orders',
+  ])('does not take %s for the service of the default namespace', (path) => {
+    expect(readSpiffe(`spiffe://td/${path}`)!.service).toBe(path);
   });
 
   it('takes the whole path of any other id, so that no two pass for each other', () => {
