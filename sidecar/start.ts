@@ -12,7 +12,6 @@ import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { realKit } from './real-kit.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
-import { notYet } from './sources/access.ts';
 import { watchProcess } from './telemetry/process.ts';
 import { contentType, writeMetrics } from './telemetry/prometheus.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
@@ -29,7 +28,10 @@ export interface StartOptions {
 
 /** A sidecar that runs in this process. */
 export interface Sidecar extends SidecarView {
-  /** Resolves once calls can be carried: the certificate is there, and the registration if there is one to make. */
+  /**
+   * Resolves once calls can be carried: the certificate is there, and the registration if there is one to make.
+   * Rejects when the sidecar is drained or closed before. Need not be awaited.
+   */
   readonly ready: Promise<void>;
   /** Resolves when the app has closed its connections to us: until then it may still call its peers. */
   appGone(): Promise<void>;
@@ -77,11 +79,12 @@ class RunningSidecar implements Sidecar, Timer {
   #admin: Admin | null = null;
   #control: Control | null = null;
   #registration: Registration | null = null;
-  /** The registration has begun, where there is one to make. */
-  #registers = false;
+  /** There is a registration to make. */
+  readonly #registers: boolean;
   #draining: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
-  #becomeReady: () => void = () => {};
+  #becomeReady!: () => void;
+  #neverReady!: (why: Error) => void;
 
   constructor(ground: Ground, stop: AbortController) {
     this.#ground = ground;
@@ -89,11 +92,16 @@ class RunningSidecar implements Sidecar, Timer {
     this.#kit = ground.kit;
     this.#origins = ground.origins;
     this.#stop = stop;
-    this.service = ground.settings.service?.name ?? '';
+    const { discovery, listen, service } = ground.settings;
+    this.service = service?.name ?? '';
+    this.#registers = discovery.from === 'consul' && listen.peers !== null && service?.app != null;
     this.#unwatch = watchProcess(ground.kit.meter);
-    this.ready = new Promise((resolve) => {
+    this.ready = new Promise((resolve, reject) => {
       this.#becomeReady = resolve;
+      this.#neverReady = reject;
     });
+    // Who does not await it must not be ended by it.
+    this.ready.catch(() => {});
   }
 
   /** Opens everything, in the order in which it is needed. */
@@ -123,7 +131,8 @@ class RunningSidecar implements Sidecar, Timer {
   notReady(): readonly string[] {
     if (this.#draining !== null) return ['the sidecar is stopping'];
     const reasons = this.#missing();
-    if (this.#registration?.registered.value === false)
+    // Also while it has not begun: peers cannot find what nobody has registered.
+    if (this.#registers && this.#registration?.registered.value !== true)
       reasons.push('the service is not registered in Consul yet');
     return reasons;
   }
@@ -159,7 +168,10 @@ class RunningSidecar implements Sidecar, Timer {
   }
 
   drain(): Promise<void> {
-    this.#draining ??= this.#drain();
+    if (this.#draining === null) {
+      this.#giveUpReady();
+      this.#draining = this.#drain();
+    }
     return this.#draining;
   }
 
@@ -174,12 +186,10 @@ class RunningSidecar implements Sidecar, Timer {
 
   /** Looks whether the sidecar is ready by now. */
   expire(): void {
-    if (this.#closing !== null) return;
+    if (this.#closing !== null || this.#draining !== null) return;
     // Peers call as soon as we are registered: before we know who we are and who may call, we would refuse them.
-    if (!this.#registers && this.#draining === null && this.#missing().length === 0) {
-      this.#registers = true;
+    if (this.#registers && this.#registration === null && this.#missing().length === 0)
       this.#registration = this.#register();
-    }
     if (this.notReady().length > 0) {
       this.#kit.wheel.arm(this, readyEveryMs);
       return;
@@ -188,21 +198,29 @@ class RunningSidecar implements Sidecar, Timer {
     this.#becomeReady();
   }
 
+  /** Stops looking. Does nothing once the sidecar was ready. */
+  #giveUpReady(): void {
+    this.#kit.wheel.disarm(this);
+    const reasons = this.notReady().join('; ') || 'it was about to be';
+    this.#neverReady(new Error(`the sidecar was stopped before it was ready: ${reasons}`));
+  }
+
   /** What a call from a peer could not be judged without. */
   #missing(): string[] {
     const { identity, assembly } = this.#origins;
     const missing: string[] = [];
     if (identity.kind !== 'none' && identity.identity.value === null)
       missing.push(`there is no certificate yet: ${identity.trouble() ?? 'its source has not answered'}`);
-    if (this.#in !== null && assembly.snapshot.value.access.because === notYet.because)
-      missing.push(`it is not known yet who may call: ${notYet.because}`);
+    const { access } = assembly.snapshot.value;
+    if (this.#in !== null && access.awaited === true)
+      missing.push(`it is not known yet who may call: ${access.because}`);
     return missing;
   }
 
   #register(): Registration | null {
-    const { discovery, service, advertise } = this.#settings;
+    const { service, advertise } = this.#settings;
     const { door } = this.#origins;
-    if (discovery.from !== 'consul' || service?.app == null || this.ports.peers === null) return null;
+    if (service?.app == null || this.ports.peers === null) return null;
     const at = this.ports.peers.lastIndexOf(':');
     const host = this.ports.peers.slice(0, at).replace(/^\[|\]$/g, '');
     const isEverywhere = host === '0.0.0.0' || host === '::';
@@ -227,20 +245,28 @@ class RunningSidecar implements Sidecar, Timer {
     this.#kit.log.info({}, 'draining');
     await this.#registration?.maintenance('the sidecar is stopping');
     await this.#in?.listener.drain();
-    await this.#registration?.deregister();
+    await this.#takeRegistration()?.deregister();
+  }
+
+  /** Whoever ends the registration takes it first: a drain and a close at the same time would both end it. */
+  #takeRegistration(): Registration | null {
+    const registration = this.#registration;
     this.#registration = null;
+    return registration;
   }
 
   async #close(): Promise<void> {
+    this.#giveUpReady();
     this.#draining ??= Promise.resolve();
-    this.#kit.wheel.disarm(this);
     const reason = 'the sidecar stops';
     await Promise.all([
       ...(this.#out?.listeners ?? []).map((listener) => listener.close()),
       this.#in?.listener.close(),
       this.#admin?.close(),
       this.#control?.close(),
-      this.#registration?.deregister(),
+      this.#takeRegistration()?.deregister(),
+      // One that is under way ends soon: nothing is left to wait for, and its words with Consul have a limit.
+      this.#draining,
     ]);
     this.#out?.pool.close(reason);
     this.#in?.pool.close(reason);

@@ -21,6 +21,8 @@ export interface Access {
   readonly allowByDefault: boolean;
   /** For messages: where the default comes from, such as `Consul has not answered yet`. */
   readonly because: string;
+  /** Set while nobody has answered yet: the rules stand in for those that are awaited. */
+  readonly awaited?: true;
 }
 
 /** One source's part of the snapshot, always whole. An absent part is another source's. */

@@ -9,6 +9,7 @@ export const notYet: Access = Object.freeze({
   intentions: Object.freeze([]),
   allowByDefault: false,
   because: 'Consul has not answered yet',
+  awaited: true,
 });
 
 /** Asks who may call `service`, default included. One per source: it remembers the last default. */

@@ -145,10 +145,12 @@ describe('source consul', () => {
       intentions: [],
       allowByDefault: false,
       because: 'Consul has not answered yet',
+      awaited: true,
     });
     state.verdict = { Authorized: true, Reason: 'ACLs disabled' };
     await drive(kit, 'the default', () => source.slice.value.access!.allowByDefault);
     expect(source.slice.value.access!.because).toBe('ACLs disabled');
+    expect(source.slice.value.access!.awaited).toBeUndefined();
     expect(state.authorize).toEqual([
       {
         Target: 'orders',
