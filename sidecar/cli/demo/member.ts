@@ -120,7 +120,8 @@ export const startMember = async (plan: MemberPlan, ground: Ground, generation: 
 
 /** The settings file; YAML reads JSON. Everything on this machine, on free ports. */
 const settingsOf = ({ name, service, serves, flags }: MemberPlan, ground: Ground, port: number): object => ({
-  service: serves ? { name: service, port, check: 'grpc' } : { name: service },
+  // The agent only connects: what an unwell app does to callers is for their sidecars to find out.
+  service: serves ? { name: service, port, check: 'tcp' } : { name: service },
   listen: {
     app: '127.0.0.1:0',
     admin: '127.0.0.1:0',
