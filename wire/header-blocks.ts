@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { fail, flood, refuse, streamError } from './faults.ts';
+import { fail, flood, onClosed, refuse, streamError } from './faults.ts';
 import { ErrorCode, Flag } from './frames.ts';
 import { HeaderAssembly } from './header-assembly.ts';
 import { HeaderRules } from './header-rules.ts';
@@ -80,10 +80,7 @@ export class HeaderBlocks {
     if (stream !== undefined) return this.#laterBlock(stream, last);
     if (connection.role === 'server' && (id & 1) === 1 && id > connection.ids.last)
       return this.#request(id, last);
-    if (connection.ids.isIdle(id))
-      return fail(connection, ErrorCode.PROTOCOL_ERROR, `HEADERS on idle stream ${id}`);
-    if (id > connection.ids.lastTaken || connection.ids.wasReset(id)) return true;
-    return fail(connection, ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${id}`);
+    return onClosed(connection, id, 'HEADERS');
   }
 
   #request(id: number, last: boolean): boolean {

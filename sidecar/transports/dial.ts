@@ -13,7 +13,7 @@ import type { Timer } from '../core/wheel.ts';
 import { lookupAllowed } from './lookup.ts';
 import { type Peer, PeerStream } from './peer-stream.ts';
 import { type Direction, requestFields } from './request-fields.ts';
-import { Contexts, certificateLifeMs, lostRoot, mutual, readPeer } from './tls.ts';
+import { Contexts, certificateLifeMs, mutual, onLostRoot, readPeer } from './tls.ts';
 import { Turnstile } from './turnstile.ts';
 
 /** How peers are dialled. */
@@ -158,13 +158,10 @@ class PeerLink implements Link, Peer, Timer {
         `its certificate is for '${peer.service}', not for '${this.#address.service}' (${peer.spiffe})`,
       );
     const { clock } = this.#options.kit;
-    const now = identities.value;
     this.#connected(socket, certificateLifeMs(peer, identity, clock.wall()));
-    const look = (next: Identity | null): void => {
-      if (next !== null && lostRoot(identity, next)) this.connection.drain('a root certificate was removed');
-    };
-    this.#unlisten = identities.listen(look);
-    look(now); // it may have happened during the handshake
+    this.#unlisten = onLostRoot(identities, identity, () =>
+      this.connection.drain('a root certificate was removed'),
+    );
   }
 
   #place(): { host: string; port: number; lookup: net.LookupFunction } | { path: string } {

@@ -4,7 +4,7 @@ import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
-import { certificateLifeMs, contextOptions, lostRoot, mutual, type PeerIdentity, readPeer } from './tls.ts';
+import { certificateLifeMs, contextOptions, mutual, onLostRoot, type PeerIdentity, readPeer } from './tls.ts';
 
 /** Where and for whom a listener listens. */
 export interface ListenerOptions extends IntakeOptions {
@@ -229,11 +229,7 @@ class OpenListener implements Listener {
     kit.meter.count('outrigger_connections_total', name).value++;
     kit.meter.count('outrigger_connections', name).value++;
     if (identity === null || identities === null) return;
-    const look = (next: Identity | null): void => {
-      if (next !== null && lostRoot(identity, next)) connection.drain('a root certificate was removed');
-    };
-    unlisten = identities.listen(look);
-    look(identities.value);
+    unlisten = onLostRoot(identities, identity, () => connection.drain('a root certificate was removed'));
   }
 
   #refused(error: Error): void {

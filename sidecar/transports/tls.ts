@@ -7,6 +7,7 @@ import type {
   TLSSocket,
 } from 'node:tls';
 import { createSecureContext } from 'node:tls';
+import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import { certificateSpiffe, readSpiffe } from '../core/spiffe.ts';
 
@@ -99,7 +100,26 @@ export const certificateLifeMs = (peer: PeerIdentity, own: Identity, wall: numbe
   Math.max(1, Math.min(peer.validTo, own.validTo) - wall);
 
 /** Whether `next` still trusts every root of `before`; if not, connections under the lost root must go. */
-export const lostRoot = (before: Identity, next: Identity): boolean => {
+const lostRoot = (before: Identity, next: Identity): boolean => {
   const prints = new Set(next.roots.map((root) => new X509Certificate(root).fingerprint256));
   return before.roots.some((root) => !prints.has(new X509Certificate(root).fingerprint256));
+};
+
+/**
+ * Tells once when a root that `begun` trusted is no longer trusted: now, if it happened during the handshake, or later.
+ * The answer stops the watch.
+ */
+export const onLostRoot = (
+  identities: Cell<Identity | null>,
+  begun: Identity,
+  tell: () => void,
+): (() => void) => {
+  const look = (next: Identity | null): void => {
+    if (next === null || !lostRoot(begun, next)) return;
+    stop();
+    tell();
+  };
+  const stop = identities.listen(look);
+  look(identities.value);
+  return stop;
 };
