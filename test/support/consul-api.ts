@@ -22,11 +22,12 @@ export interface Api {
 
 const patienceMs = 5000;
 
-/** Speaks to an agent at `url`. */
-export const apiOf = (url: string): Api => {
+/** Speaks to an agent, once `url` is known. */
+export const apiOf = (url: string | (() => string)): Api => {
+  const base = typeof url === 'string' ? () => url : url;
   const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
     const begun = performance.now();
-    const response = await fetch(`${url}${path}`, {
+    const response = await fetch(`${base()}${path}`, {
       method,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
@@ -57,4 +58,20 @@ export const apiOf = (url: string): Api => {
     },
   };
   return api;
+};
+
+/** The ids of the services that a health answer lists. */
+export const idsOf = (answer: ApiAnswer): string[] =>
+  answer.json().map((each: { Service: { ID: string } }) => each.Service.ID);
+
+/** The list has one entry. */
+export const one = (answer: ApiAnswer): boolean => answer.json().length === 1;
+
+/** The list is empty. */
+export const none = (answer: ApiAnswer): boolean => answer.json().length === 0;
+
+/** Status and text, as a refusal is compared. */
+export const said = async (answer: Promise<ApiAnswer>): Promise<[number, string]> => {
+  const { status, text } = await answer;
+  return [status, text.trim()];
 };
