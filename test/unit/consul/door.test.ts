@@ -7,8 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ConsulSettings } from '../../../sidecar/consul/client.ts';
 import { type ConsulDoor, openConsul } from '../../../sidecar/consul/door.ts';
 import { ConsulError } from '../../../sidecar/consul/errors.ts';
+import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
-import { breathe, drive } from './drive.ts';
 import { instance, json, type Script, type ScriptedAgent, scriptedAgent } from './scripted-agent.ts';
 
 const { signal } = new AbortController();

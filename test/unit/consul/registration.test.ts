@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { type RegistrationOptions, register } from '../../../sidecar/consul/registration.ts';
+import { drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
-import { drive } from './drive.ts';
 import { json, type ScriptedAgent, scriptedAgent } from './scripted-agent.ts';
 
 const cleanUp: (() => unknown)[] = [];

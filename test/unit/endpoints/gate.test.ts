@@ -1,48 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { GateState } from '../../../sidecar/core/endpoint.ts';
-import { broken } from '../../../sidecar/core/status.ts';
-import { Gate, gateDefaults } from '../../../sidecar/endpoints/gate.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Health } from '../../../sidecar/endpoints/probe.ts';
 import { settled } from '../../support/calls.ts';
-import { stillKit } from '../../support/kit.ts';
+import { gates, lost } from '../../support/one-gate.ts';
 
-const open: Gate[] = [];
-afterEach(() => {
-  vi.useRealTimers();
-  for (const gate of open.splice(0)) gate.close();
-});
-
-const lost = broken('10.0.0.1:1: connection lost', true);
-
-const setUp = () => {
-  const kit = stillKit();
-  const guarded = {
-    others: true,
-    reachable: true,
-    health: 'failing' as Health | Promise<Health>,
-    probes: [] as number[],
-    changes: [] as [GateState, string][],
-    mayShut: () => guarded.others,
-    probe: () => {
-      guarded.probes.push(kit.clock.now() - 1000);
-      return Promise.resolve(guarded.health);
-    },
-    changed: (state: GateState, why: string) => void guarded.changes.push([state, why]),
-  };
-  const gate = new Gate(kit, guarded, gateDefaults);
-  open.push(gate);
-  const fail = (times: number) => {
-    for (let at = 0; at < times; at++) gate.judge('failure', gate.epoch, lost);
-  };
-  /** Lets time go by, hearing promises on the way. */
-  const pass = async (ms: number) => {
-    for (let at = 0; at < ms; at += 100) {
-      kit.pass(100);
-      await settled();
-    }
-  };
-  return { kit, guarded, gate, fail, pass };
-};
+const setUp = gates();
 
 describe('a gate', () => {
   it('shuts after five failures in a row, and says why', () => {
@@ -137,95 +98,6 @@ describe('a gate', () => {
     expect(guarded.probes).toHaveLength(1);
   });
 
-  it('puts exactly one call on trial when the app does not serve health', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    expect(gate.state).toBe('probing');
-    expect([gate.enter(), gate.enter(), gate.enter()]).toEqual([true, false, false]);
-    expect(gate.passes).toBe(false);
-    gate.judge('success', gate.epoch);
-    await settled();
-    expect(gate.state).toBe('open');
-    expect([gate.enter(), gate.enter()]).toEqual([true, true]);
-  });
-
-  it('shuts again when the trial fails, for twice as long', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    gate.enter();
-    gate.judge('failure', gate.epoch, lost);
-    await settled();
-    expect(gate.state).toBe('shut');
-    await pass(1900);
-    expect(gate.state).toBe('shut');
-    await pass(100);
-    expect(gate.state).toBe('probing');
-  });
-
-  it('is shut from the moment that a trial fails, so that a fast retry cannot take another', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    gate.enter();
-    const before = gate.epoch;
-    gate.judge('failure', before, lost);
-    expect([gate.state, gate.passes, gate.epoch > before]).toEqual(['shut', false, true]);
-    await Promise.resolve(); // a retry goes on here
-    expect(gate.enter()).toBe(false);
-    await settled();
-    expect(guarded.changes.slice(2)).toEqual([['shut', 'the call on trial failed']]);
-    // It still looks for its way back.
-    guarded.health = 'unknown';
-    await pass(2000);
-    expect(gate.state).toBe('probing');
-    gate.enter();
-    gate.judge('success', gate.epoch);
-    await settled();
-    expect(gate.state).toBe('open');
-  });
-
-  it('gives the trial back when nothing was learnt from it', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    gate.enter();
-    gate.judge('neutral', gate.epoch);
-    await settled();
-    expect(gate.state).toBe('probing');
-    expect(gate.enter()).toBe(true);
-  });
-
-  it('hears the trial only from the call that took it', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    const before = gate.epoch;
-    gate.enter();
-    gate.judge('failure', before); // a call that went without the trial
-    gate.judge('success', before);
-    await settled();
-    expect(gate.state).toBe('probing');
-  });
-
-  it('does not wait for ever for a trial: silence fails it', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'unknown';
-    fail(5);
-    await pass(1000);
-    gate.enter();
-    await pass(9900);
-    expect(gate.state).toBe('probing');
-    await pass(200);
-    expect(gate.state).toBe('shut');
-  });
-
   it('does not believe a probe twice that spoke for an app which fails', async () => {
     const { gate, fail, guarded, pass } = setUp();
     guarded.health = 'serving';
@@ -285,6 +157,7 @@ describe('a gate', () => {
   });
 
   it('leaves no timer behind when it is closed, in any state, nor when it opens', async () => {
+    onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
     const opened = setUp();
     opened.fail(5);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Attempt } from '../../../sidecar/core/call.ts';
 import { Code, ok } from '../../../sidecar/core/status.ts';
 import { Pool } from '../../../sidecar/endpoints/pool.ts';
-import { fakeDial, knowing, newAttempt, run, service } from '../../support/calls.ts';
+import { knowing, newAttempt, run, service } from '../../support/calls.ts';
+import { fakeDial } from '../../support/fake-link.ts';
 import { stillKit } from '../../support/kit.ts';
 
 const setUp = () => {

@@ -6,8 +6,8 @@ import { Polls } from '../../../sidecar/consul/polls.ts';
 import type { Identity } from '../../../sidecar/core/identity.ts';
 import { consulIdentity } from '../../../sidecar/identity/consul.ts';
 import { type Authority, createAuthority, type Leaf } from '../../../sidecar/identity/development-ca.ts';
+import { breathe, drive } from '../../support/drive.ts';
 import { type StillKit, stillKit } from '../../support/kit.ts';
-import { breathe, drive } from '../consul/drive.ts';
 
 let old: Authority;
 let next: Authority;

@@ -5,8 +5,8 @@ import { createSecureContext } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, createAuthority, type Leaf } from '../../../sidecar/identity/development-ca.ts';
 import { fileIdentity } from '../../../sidecar/identity/files.ts';
+import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
-import { breathe, drive } from '../consul/drive.ts';
 
 let authority: Authority;
 let first: Leaf;

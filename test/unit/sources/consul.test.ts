@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { nearNames } from '../../../sidecar/core/near-names.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
+import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
-import { breathe, drive } from '../consul/drive.ts';
 import { instance, json, scriptedAgent } from '../consul/scripted-agent.ts';
 
 const cleanUp: (() => unknown)[] = [];

@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Intention } from '../../../sidecar/core/snapshot.ts';
 import { fileSource } from '../../../sidecar/sources/file.ts';
 import { type StaticWords, staticSlice, staticSource } from '../../../sidecar/sources/static.ts';
+import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
-import { breathe, drive } from '../consul/drive.ts';
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {

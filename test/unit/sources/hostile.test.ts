@@ -4,7 +4,7 @@ import { openConsul } from '../../../sidecar/consul/door.ts';
 import { assemble } from '../../../sidecar/sources/assemble.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
 import { stillKit } from '../../support/kit.ts';
-import { drive } from '../consul/drive.ts';
+import { drive } from '../../support/drive.ts';
 import { instance, json, type Script, scriptedAgent } from '../consul/scripted-agent.ts';
 
 const cleanUp: (() => unknown)[] = [];

@@ -1,4 +1,4 @@
-import type { StillKit } from '../../support/kit.ts';
+import type { StillKit } from './kit.ts';
 
 /** Lets promises and sockets run without moving time. */
 export const breathe = async (turns = 5): Promise<void> => {

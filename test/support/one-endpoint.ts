@@ -1,0 +1,44 @@
+import type { Attempt } from '../../sidecar/core/call.ts';
+import type { Status } from '../../sidecar/core/status.ts';
+import { Endpoint, type EndpointSettings, endpointDefaults } from '../../sidecar/endpoints/endpoint.ts';
+import { address, newAttempt, run } from './calls.ts';
+import { type FakeLink, fakeDial } from './fake-link.ts';
+import { type StillKit, stillKit } from './kit.ts';
+
+/** An endpoint, and what a test does with it. */
+export interface OneEndpoint {
+  readonly kit: StillKit;
+  /** Its connections, in the order they were dialled. */
+  readonly links: FakeLink[];
+  readonly endpoint: Endpoint;
+  send(attempt?: Attempt): { readonly attempt: Attempt; readonly status: Promise<Status> };
+  /** A metric of its service. */
+  counted(name: string, ...labels: string[]): number;
+  /** How often it said that nothing is left of it. */
+  gone(): number;
+}
+
+/** Makes one of `inventory` at 10.0.0.1:50051, where there are others and whose app serves. */
+export const oneEndpoint = (settings: Partial<EndpointSettings> = {}): OneEndpoint => {
+  const kit = stillKit();
+  const { dial, links } = fakeDial();
+  let gone = 0;
+  const endpoint = new Endpoint(
+    {
+      kit,
+      dial,
+      probe: async () => 'serving',
+      settings: { ...endpointDefaults, ...settings },
+      othersAvailable: () => true,
+      gone: () => gone++,
+    },
+    'inventory',
+    address('10.0.0.1:50051'),
+  );
+  const send = (attempt: Attempt = newAttempt(kit.clock, endpoint)) => ({
+    attempt,
+    status: run<Attempt>((each) => endpoint.send(each), attempt),
+  });
+  const counted = (name: string, ...labels: string[]) => kit.meter.count(name, 'inventory', ...labels).value;
+  return { kit, links, endpoint, send, counted, gone: () => gone };
+};
