@@ -33,15 +33,12 @@ export const listenForEnding = (signals: Surroundings['signals']): Ending => {
   };
 };
 
-/** True when `work` settled within `ms`, false when the time was over first. */
+/** True when `work` was done within `ms`, false when the time was over first; rejects when `work` does, in that time. */
 export const within = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(resolve, ms, false);
   });
-  const done = work.then(
-    () => true,
-    () => true,
-  );
+  const done = work.then(() => true);
   return Promise.race([done, late]).finally(() => clearTimeout(timer));
 };

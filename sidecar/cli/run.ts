@@ -34,7 +34,12 @@ export const run = async (
   const ending = listenForEnding(around.signals);
   try {
     const { sidecar, settings, log } = await startSaying(origin, around);
-    const waited = await Promise.race([within(sidecar.ready, around.patienceMs), ending.asked]);
+    const ready = within(sidecar.ready, around.patienceMs).catch(async (never) => {
+      // Stopped by its control socket: an app beside it could neither be called nor call.
+      await sidecar.close();
+      throw never;
+    });
+    const waited = await Promise.race([ready, ending.asked]);
     if (waited === false)
       log.warn({ reasons: sidecar.notReady() }, 'not ready yet: the app starts all the same');
     if (typeof waited === 'string') {

@@ -20,8 +20,11 @@ const serve = async (
   asked: Promise<NodeJS.Signals>,
 ): Promise<number> => {
   const { sidecar: started, settings, log } = await startSaying({ file: config }, around);
-  const waited = await Promise.race([within(started.ready, around.patienceMs), asked]);
+  const ready = within(started.ready, around.patienceMs).catch((never: Error) => never);
+  const waited = await Promise.race([ready, asked]);
   if (waited === false) log.warn({ reasons: started.notReady() }, 'not ready yet');
+  // Drained by its control socket: like one that is drained later, it stays until it is asked to end.
+  if (waited instanceof Error) log.warn({ cause: waited.message }, 'it will not become ready');
   log.info({ signal: await asked }, 'asked to end');
   await started.drain();
   // The app may have calls of its own to finish: its way out stays open until it is gone.

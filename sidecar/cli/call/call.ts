@@ -136,10 +136,14 @@ const openWay = async (options: CallOptions, sidecar: () => Promise<Surroundings
   };
   const { settings } = await around.load({ overlay, freePorts: true });
   const started = await around.start(settings, { log: around.openLog(settings) });
-  if (!(await within(started.ready, around.patienceMs))) {
-    const reasons = started.notReady().join('; ');
+  try {
+    if (!(await within(started.ready, around.patienceMs)))
+      throw new Error(
+        `not ready as '${as}' within ${around.patienceMs / 1000} s: ${started.notReady().join('; ')}`,
+      );
+  } catch (never) {
     await started.close();
-    throw new Error(`not ready as '${as}' within ${around.patienceMs / 1000} s: ${reasons}`);
+    throw never;
   }
   return { address: started.ports.app, close: () => started.close() };
 };

@@ -217,4 +217,14 @@ describe('a call as a service', () => {
     ).rejects.toThrow("not ready as 'web' within 0.01 s: Consul at http://127.0.0.1:8501 has not answered");
     expect(steps).toEqual(['close']);
   });
+
+  it('ends with the reason when that sidecar was stopped before it was ready', async () => {
+    const steps: string[] = [];
+    const never = Promise.reject(new Error('the sidecar was stopped before it was ready'));
+    const way = sidecar('', never, steps, []);
+    await expect(make('shop.v1.Shop/Get', { as: 'web' }, way)).rejects.toThrow(
+      'the sidecar was stopped before it was ready',
+    );
+    expect(steps).toEqual(['close']);
+  });
 });

@@ -184,6 +184,20 @@ describe('the app and its sidecar', () => {
     expect(await run(orders, node('process.exit(7)'), around)).toBe(7);
   });
 
+  it('do not start together when the sidecar was stopped before it was ready', async () => {
+    const never = Promise.reject(
+      new Error('the sidecar was stopped before it was ready: no certificate yet'),
+    );
+    const { around, steps } = stage({ ready: never });
+    const file = join(folder, 'never');
+    const app = node(`require('fs').writeFileSync(${JSON.stringify(file)}, 'up')`);
+    await expect(run(orders, app, around)).rejects.toThrow(
+      'the sidecar was stopped before it was ready: no certificate yet',
+    );
+    expect(read(file)).toBe('');
+    expect(steps).toEqual(['start', 'close']);
+  });
+
   it('end together: the app’s end drains and closes the sidecar, and its code is passed on', async () => {
     const { around, steps } = stage();
     expect(await run(orders, node('process.exit(3)'), around)).toBe(3);
@@ -278,5 +292,15 @@ describe('signals', () => {
     signals.emit('SIGINT', 'SIGINT');
     expect(await ended).toBe(130);
     expect(steps).toEqual(['start', 'close']);
+  });
+
+  it('one that comes early is answered with its code also when readiness then fails', async () => {
+    let never = (_why: Error): void => {};
+    const close = async (): Promise<void> => never(new Error('the sidecar was stopped before it was ready'));
+    const { around, signals } = stage({ ready: new Promise((_, reject) => (never = reject)), close });
+    const ended = run(orders, ['outrigger-no-such-command'], around);
+    await new Promise((resolve) => setImmediate(resolve));
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(143);
   });
 });

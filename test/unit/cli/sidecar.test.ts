@@ -62,6 +62,19 @@ describe('outrigger sidecar', () => {
     expect(steps).not.toContain('close');
   });
 
+  it('says why when it was drained before it was ready, and waits to be asked to end', async () => {
+    const never = Promise.reject(
+      new Error('the sidecar was stopped before it was ready: no certificate yet'),
+    );
+    const { around, signals, steps } = stage({ ready: never });
+    const ended = sidecar({ config }, around);
+    while (!steps.includes('it will not become ready')) await new Promise((resolve) => setImmediate(resolve));
+    expect(steps).toEqual(['ports', 'it will not become ready']);
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(0);
+    expect(steps.slice(2)).toEqual(['asked to end', 'drain', 'app gone', 'close', 'ended']);
+  });
+
   it('says so when it is not ready, and goes on', async () => {
     const { around, signals, steps } = stage({ ready: new Promise(() => {}) });
     const ended = sidecar({ config }, around);
