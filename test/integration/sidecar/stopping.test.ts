@@ -1,23 +1,32 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openConsul } from '../../../sidecar/consul/door.ts';
+import { register } from '../../../sidecar/consul/registration.ts';
 import { type DevelopmentAgent, startAgent } from '../../../sidecar/consul-dev/index.ts';
-import type { Log } from '../../../sidecar/core/log.ts';
+import { silent } from '../../../sidecar/core/log.ts';
 import { type Sidecar, startSidecar } from '../../../sidecar/index.ts';
+import { realKit } from '../../../sidecar/real-kit.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { type EchoApp, startEcho } from '../../support/echo.ts';
+import { until } from '../../support/raw-http2.ts';
+import { twoSidecars } from '../../support/sidecars.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-const start = async (url: string, app: EchoApp, log?: Log): Promise<Sidecar> => {
+const start = async (url: string, app: EchoApp): Promise<Sidecar> => {
   const settings = {
     service: { name: 'echo', port: app.port },
     listen: { app: '127.0.0.1:0', peers: '127.0.0.1:0', admin: '127.0.0.1:0', control: 'none' },
     discovery: { consul: { url } },
   };
   const { settings: read } = readSettings(JSON.stringify(settings), 'test.yaml', '/');
-  const sidecar = await startSidecar(read, log === undefined ? {} : { log });
+  const sidecar = await startSidecar(read);
   ends.push(() => sidecar.close());
   return sidecar;
 };
@@ -30,6 +39,36 @@ const startConsul = async (): Promise<DevelopmentAgent> => {
   const agent = await startAgent();
   ends.push(() => agent.close());
   return agent;
+};
+/** A way to the agent that writes down which services it is told to forget. */
+const listenIn = async (agent: DevelopmentAgent): Promise<{ url: string; forgotten: string[] }> => {
+  const forgotten: string[] = [];
+  const server = createServer((asked, response) => {
+    const [, id] = /^\/v1\/agent\/service\/deregister\/([^?]*)/.exec(asked.url!) ?? [];
+    if (id !== undefined) forgotten.push(id.endsWith('-sidecar-proxy') ? 'proxy' : 'service');
+    const { method, url, headers } = asked;
+    const passedOn = request(`${agent.url}${url}`, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    passedOn.on('error', () => response.destroy());
+    response.on('close', () => passedOn.destroy());
+    asked.pipe(passedOn);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, forgotten };
+};
+/** Ids of what the agent holds. */
+const registered = async (agent: DevelopmentAgent): Promise<string[]> =>
+  Object.keys((await (await fetch(`${agent.url}/v1/agent/services`)).json()) as object);
+const controller = (): { signal: AbortSignal; abort: () => void } => {
+  const stop = new AbortController();
+  return { signal: stop.signal, abort: () => stop.abort() };
 };
 
 describe('a sidecar that is stopped early', () => {
@@ -59,8 +98,7 @@ describe('a sidecar that is stopped early', () => {
       if (reasons.length > 0) expect(reasons).toContain(unregistered);
       else {
         // Whoever asks now must find it registered.
-        const services = await (await fetch(`${agent.url}/v1/agent/services`)).json();
-        expect(Object.keys(services as object)).not.toEqual([]);
+        expect(await registered(agent)).not.toEqual([]);
       }
       for (const reason of reasons) seen.add(reason);
       await new Promise(setImmediate);
@@ -70,16 +108,62 @@ describe('a sidecar that is stopped early', () => {
 
   it('ends its registration once when it is closed while it drains', async () => {
     const agent = await startConsul();
-    const lines: string[] = [];
-    const hear = (_fields: object, message: string): void => void lines.push(message);
-    const log: Log = { debug: hear, info: hear, warn: hear, error: hear };
-    const sidecar = await start(agent.url, await startApp(), log);
+    const { url, forgotten } = await listenIn(agent);
+    const sidecar = await start(url, await startApp());
     await sidecar.ready;
     const drained = sidecar.drain();
     await sidecar.close();
     await drained;
-    const services = await (await fetch(`${agent.url}/v1/agent/services`)).json();
-    expect(services).toEqual({});
-    expect(lines.filter((line) => line.startsWith('deregistration'))).toEqual([]);
+    expect(await registered(agent)).toEqual([]);
+    expect(forgotten).toEqual(['proxy', 'service']);
+  });
+});
+
+describe('what a stop is for, by stops that leave it out (controls)', () => {
+  it.each([
+    ['a drain and a close keep the call in flight', ['drain', 'close'], 'OK'],
+    ['a close alone loses it', ['close'], 'UNAVAILABLE'],
+  ] as const)('%s', async (_, steps, code) => {
+    const mesh = await twoSidecars();
+    ends.push(() => mesh.close());
+    const stream = mesh.client.bidi();
+    stream.call.write(Buffer.from('before'));
+    await until(() => stream.messages.length === 1, 'the stream at the app');
+    const [callee] = mesh.callees;
+    const stopped = (async () => {
+      for (const step of steps) await callee![step]();
+    })();
+    // The last word comes when the stop has begun: who waits for it keeps the call.
+    if (steps[0] === 'close') await stopped;
+    stream.call.write(Buffer.from('during'));
+    stream.call.end();
+    const ended = await stream.ended;
+    await stopped;
+    expect(status[ended.code]).toBe(code);
+    expect(stream.messages.map(String)).toEqual(code === 'OK' ? ['before', 'during'] : ['before']);
+  });
+
+  it.each([
+    ['that is ended leaves nobody in Consul', 1, ['proxy', 'service'], 0],
+    ['that is only given up leaves the service and its proxy there', 0, [], 2],
+    ['that a drain and a close both end is ended twice', 2, ['proxy', 'proxy', 'service', 'service'], 0],
+  ] as const)('a registration %s', async (_, endings, said, left) => {
+    const agent = await startConsul();
+    const { url, forgotten } = await listenIn(agent);
+    const kit = realKit(silent);
+    const door = openConsul({ url }, kit);
+    const { signal, abort } = controller();
+    ends.push(
+      () => kit.wheel.close(),
+      () => door.close(),
+      abort,
+    );
+    const service = { name: 'echo', address: { host: '127.0.0.1', port: 1 }, check: 'none' } as const;
+    const registration = register({ door, kit, signal, service, proxy: { port: 2, advertise: null } });
+    await new Promise<void>((resolve) => registration.registered.listen((on) => void (on && resolve())));
+    if (endings === 0) abort();
+    await Promise.all(Array.from({ length: endings }, () => registration.deregister()));
+    expect(await registered(agent)).toHaveLength(left);
+    expect(forgotten.toSorted()).toEqual(said);
   });
 });
