@@ -6,7 +6,7 @@ import { controlPath } from './control/socket.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, silent } from './core/log.ts';
-import type { Timer } from './core/wheel.ts';
+import { Timer } from './core/wheel.ts';
 import type { Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { realKit } from './real-kit.ts';
@@ -60,14 +60,10 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
 /** How often readiness is looked at while it is awaited, in milliseconds. */
 const readyEveryMs = 20;
 
-class RunningSidecar implements Sidecar, Timer {
+class RunningSidecar extends Timer implements Sidecar {
   readonly service: string;
   readonly ports: { app: string; peers: string | null; admin: string } = { app: '', peers: null, admin: '' };
   readonly ready: Promise<void>;
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
   readonly #ground: Ground;
   readonly #settings: Settings;
   readonly #kit: Kit;
@@ -87,6 +83,7 @@ class RunningSidecar implements Sidecar, Timer {
   #neverReady!: (why: Error) => void;
 
   constructor(ground: Ground, stop: AbortController) {
+    super();
     this.#ground = ground;
     this.#settings = ground.settings;
     this.#kit = ground.kit;

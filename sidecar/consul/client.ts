@@ -4,7 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import Consul from 'consul';
 import type { Kit } from '../core/kit.ts';
-import type { Timer } from '../core/wheel.ts';
+import { timer } from '../core/wheel.ts';
 import { BoundedBody, largestAnswer } from './bounded-body.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { mostPolls } from './polls.ts';
@@ -106,7 +106,7 @@ export class ConsulClient {
       const end = (error: ConsulError | null, response?: Response): void => {
         if (over) return;
         over = true;
-        this.#kit.wheel.disarm(timer);
+        this.#kit.wheel.disarm(limit);
         request.signal.removeEventListener('abort', stop);
         if (error === null) settle(response!);
         else {
@@ -117,21 +117,16 @@ export class ConsulClient {
       const fail = (failure: ConsulError['failure'], why: string, status = 0): void =>
         end(new ConsulError(failure, `${place}: ${why}`, status));
       const stop = (): void => fail('stopped', 'stopped');
-      const timer: Timer = {
-        expire: () =>
-          fail('timeout', `no answer within ${request.timeoutMs} ms; is the agent overloaded or cut off?`),
-        slot: -1,
-        dueAt: 0,
-        before: null,
-        after: null,
-      };
+      const limit = timer(() =>
+        fail('timeout', `no answer within ${request.timeoutMs} ms; is the agent overloaded or cut off?`),
+      );
       const most = this.#settings.largestAnswer ?? largestAnswer;
       const body = new BoundedBody(most, (why) =>
         why === 'large'
           ? fail('large', `the answer is longer than ${most} bytes and was not read`)
           : fail('garbage', 'the answer broke off'),
       );
-      this.#kit.wheel.arm(timer, request.timeoutMs);
+      this.#kit.wheel.arm(limit, request.timeoutMs);
       request.signal.addEventListener('abort', stop);
       const { lane, method, path, params = {}, query = {} } = request;
       const said = request.body === undefined ? {} : { body: request.body, type: 'json' };

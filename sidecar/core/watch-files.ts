@@ -1,7 +1,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Kit } from './kit.ts';
-import type { Timer } from './wheel.ts';
+import { timer } from './wheel.ts';
 
 /** Milliseconds between looks at the files; what the system's own notices add is speed, not certainty. */
 const lookEveryMs = 1000;
@@ -47,8 +47,6 @@ export const watchFiles = (
     for (const watcher of watchers) watcher.close();
   };
 };
-
-const timer = (expire: () => void): Timer => ({ expire, slot: -1, dueAt: 0, before: null, after: null });
 
 const look = (paths: readonly string[]): string =>
   paths

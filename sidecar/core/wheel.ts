@@ -1,17 +1,26 @@
 import type { Clock } from './kit.ts';
 
 /** One entry of the wheel: a call's deadline, an idle timeout, a back-off. Reusable after it fired. */
-export interface Timer {
-  /** Called once per arming, at or up to one tick after its time. Must not throw. */
-  expire(): void;
+export abstract class Timer {
   /** Owned by the wheel: the slot it lies in, or -1. */
-  slot: number;
+  slot = -1;
   /** Owned by the wheel: when it is due, monotonic milliseconds. */
-  dueAt: number;
+  dueAt = 0;
   /** Owned by the wheel: neighbours in the slot. */
-  before: Timer | null;
-  after: Timer | null;
+  before: Timer | null = null;
+  after: Timer | null = null;
+  /** Called once per arming, at or up to one tick after its time. Must not throw. */
+  abstract expire(): void;
 }
+
+/** A timer that calls `expire`, for whoever is not one itself. */
+export const timer = (expire: () => void): Timer => ({
+  expire,
+  slot: -1,
+  dueAt: 0,
+  before: null,
+  after: null,
+});
 
 const tickMs = 5;
 const slots = 1024;

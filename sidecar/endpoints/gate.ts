@@ -3,7 +3,7 @@ import CircuitBreaker from 'opossum';
 import type { GateState } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Status } from '../core/status.ts';
-import type { Timer } from '../core/wheel.ts';
+import { Timer } from '../core/wheel.ts';
 import { jittered } from '../policies/backoff.ts';
 import { ConsecutiveFailures } from '../policies/consecutive-failures.ts';
 import { type ProbeTimes, probeIntervalMs } from '../policies/probe-interval.ts';
@@ -60,11 +60,7 @@ export interface Guarded {
  * open, closed and half-open stay in here. The call is never wrapped in `fire()`: what it fires is the verdict on
  * a trial. Its own clock is not used: each breaker is born in the state that our wheel says.
  */
-export class Gate implements Timer {
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
+export class Gate extends Timer {
   /** Grows with each change, taking the trial included. */
   epoch = 0;
   readonly #kit: Kit;
@@ -80,6 +76,7 @@ export class Gate implements Timer {
   #closed = false;
 
   constructor(kit: Kit, guarded: Guarded, settings: GateSettings) {
+    super();
     this.#kit = kit;
     this.#guarded = guarded;
     this.#settings = settings;

@@ -2,7 +2,7 @@ import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial, Link, LinkEvents } from '../core/link.ts';
 import type { Count } from '../core/meter.ts';
-import type { Timer } from '../core/wheel.ts';
+import { type Timer, timer } from '../core/wheel.ts';
 import { type Backoff, backoffMs } from '../policies/backoff.ts';
 import { inFlight, leastBusy } from './load.ts';
 
@@ -45,8 +45,8 @@ export class Links {
   readonly #dialOne: Dial;
   readonly #settings: LinksSettings;
   readonly #user: LinksUser;
-  readonly #redial: WheelTimer;
-  readonly #idle: WheelTimer;
+  readonly #redial: Timer;
+  readonly #idle: Timer;
   readonly #open: Count;
   #lines: readonly Line[] = [];
   #failedDials = 0;
@@ -62,8 +62,8 @@ export class Links {
     this.#dialOne = dial;
     this.#settings = settings;
     this.#user = user;
-    this.#redial = new WheelTimer(() => this.#dial());
-    this.#idle = new WheelTimer(() => this.#closeIdle());
+    this.#redial = timer(() => this.#dial());
+    this.#idle = timer(() => this.#closeIdle());
     this.#open = kit.meter.count('outrigger_links', user.service);
   }
 
@@ -249,18 +249,5 @@ class Line implements LinkEvents {
 
   closed(reason: string): void {
     this.#links.closed(this, reason);
-  }
-}
-
-/** An entry of the wheel that is used again and again. */
-class WheelTimer implements Timer {
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
-  readonly expire: () => void;
-
-  constructor(expire: () => void) {
-    this.expire = expire;
   }
 }

@@ -5,7 +5,7 @@ import type { Witness } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import { refusal } from '../core/reply.ts';
 import { Code, ended, refused } from '../core/status.ts';
-import type { Timer, Wheel } from '../core/wheel.ts';
+import { Timer, type Wheel } from '../core/wheel.ts';
 import { parseGrpcTimeout } from '../policies/grpc-timeout.ts';
 
 /** How long calls may last. */
@@ -82,11 +82,7 @@ const watched = (watch: Watch, call: Call, next: Parameters<Filter<Call>>[1]): R
 };
 
 /** A call's entry in the wheel, off again when the call is over. */
-abstract class Watch implements Timer, Witness {
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
+abstract class Watch extends Timer implements Witness {
   earlier: Witness | null = null;
   protected readonly call: Call;
   protected readonly wheel: Wheel;
@@ -95,14 +91,13 @@ abstract class Watch implements Timer, Witness {
   protected readonly grantedMs: number;
 
   constructor(call: Call, wheel: Wheel, expired: Count, place: string, grantedMs: number) {
+    super();
     this.call = call;
     this.wheel = wheel;
     this.expired = expired;
     this.place = place;
     this.grantedMs = grantedMs;
   }
-
-  abstract expire(): void;
 
   over(): void {
     this.wheel.disarm(this);

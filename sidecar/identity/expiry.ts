@@ -1,7 +1,7 @@
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
-import type { Timer } from '../core/wheel.ts';
+import { timer } from '../core/wheel.ts';
 
 /** Milliseconds between two looks at the dates: they move with the wall clock, which may be set. */
 const lookEveryMs = 10_000;
@@ -34,16 +34,10 @@ export const watchExpiry = (cell: Cell<Identity | null>, kit: Kit): (() => void)
       );
     else kit.log.error(fields, 'our certificate has expired; peers refuse us');
   };
-  const again: Timer = {
-    expire: () => {
-      look();
-      kit.wheel.arm(again, lookEveryMs);
-    },
-    slot: -1,
-    dueAt: 0,
-    before: null,
-    after: null,
-  };
+  const again = timer(() => {
+    look();
+    kit.wheel.arm(again, lookEveryMs);
+  });
   const forget = kit.meter.collect(() => {
     if (cell.value !== null) gauge.value = (cell.value.validTo - kit.clock.wall()) / 1000;
   });

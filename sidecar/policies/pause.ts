@@ -1,39 +1,45 @@
 import type { Life, Waiter } from '../core/life.ts';
 import type { Status } from '../core/status.ts';
-import type { Timer, Wheel } from '../core/wheel.ts';
+import { Timer, type Wheel } from '../core/wheel.ts';
 
 /** Lets `ms` go by; null when they have, the status when the call was cancelled meanwhile. Leaves nothing behind. */
 export const pause = (wheel: Wheel, life: Life, ms: number, doing: string): Promise<Status | null> =>
-  new Promise((resolve) => {
-    const rest = new Pause(wheel, life, doing, resolve);
-    wheel.arm(rest, ms);
-    life.wait(rest);
-  });
+  new Pause(wheel, life, ms, doing).over;
 
-class Pause implements Timer, Waiter {
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
+/** A call's time of waiting, in milliseconds: over when it is up, by `end`, or with the call. Leaves nothing behind. */
+export class Pause extends Timer implements Waiter {
   readonly doing: string;
+  /** Null when its time was up or it was ended, the status when the call was cancelled meanwhile. */
+  readonly over: Promise<Status | null>;
   readonly #wheel: Wheel;
   readonly #life: Life;
-  readonly #resolve: (status: Status | null) => void;
+  #settle!: (status: Status | null) => void;
 
-  constructor(wheel: Wheel, life: Life, doing: string, resolve: (status: Status | null) => void) {
+  constructor(wheel: Wheel, life: Life, ms: number, doing: string) {
+    super();
     this.#wheel = wheel;
     this.#life = life;
     this.doing = doing;
-    this.#resolve = resolve;
+    this.over = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    wheel.arm(this, ms);
+    life.wait(this);
+  }
+
+  /** What it waited for has come. */
+  end(): void {
+    this.#wheel.disarm(this);
+    this.expire();
   }
 
   expire(): void {
     this.#life.leave(this);
-    this.#resolve(null);
+    this.#settle(null);
   }
 
   cancelled(status: Status): void {
     this.#wheel.disarm(this);
-    this.#resolve(status);
+    this.#settle(status);
   }
 }

@@ -1,7 +1,7 @@
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Access, Discovery, ServiceView, Slice, Snapshot } from '../core/snapshot.ts';
-import type { Timer } from '../core/wheel.ts';
+import { timer } from '../core/wheel.ts';
 import { checkSlice } from './check-slice.ts';
 import { frozenAccess, frozenMap, frozenServices, frozenWords } from './freeze.ts';
 import type { Source } from './source.ts';
@@ -61,7 +61,7 @@ export const assemble = ({ sources, kit }: { sources: readonly Source[]; kit: Ki
     const madeAt = kit.clock.now();
     snapshot.set(Object.freeze({ version: before.version + 1, madeAt, services, asked, access, flags }));
   };
-  const gather: Timer = { expire: make, slot: -1, dueAt: 0, before: null, after: null };
+  const gather = timer(make);
   const hear = (index: number, slice: Slice): void => {
     admit(index, slice);
     if (isAwaited(slice, snapshot.value)) make();

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Timer } from '../../../sidecar/core/wheel.ts';
+import { type Timer, timer } from '../../../sidecar/core/wheel.ts';
 import { stillKit } from '../../support/kit.ts';
-
-const timer = (expire: () => void): Timer => ({ expire, slot: -1, dueAt: 0, before: null, after: null });
 
 describe('the wheel', () => {
   it('expires each timer once, not early, at most a tick late', () => {
