@@ -50,8 +50,8 @@ class UnaryEcho extends Listening {
       return;
     }
     this.stream.headers(head, null, false);
-    for (const piece of this.#pieces ?? []) this.stream.write(piece, 0, piece.length, true);
-    if (end > start) this.stream.write(chunk, start, end, false);
+    for (const piece of this.#pieces ?? []) this.stream.write(piece, 0, piece.length);
+    if (end > start) this.stream.write(chunk, start, end);
     this.finish();
   }
 }
@@ -70,7 +70,7 @@ class BidiEcho extends Listening {
     this.#begun = true;
     while (start < end) {
       const stop = this.#messageEnd(chunk, start, end);
-      this.stream.write(chunk, start, stop, false);
+      this.stream.write(chunk, start, stop);
       if (this.#prefix === 0) endFrame(this.stream);
       start = stop;
     }
@@ -113,6 +113,6 @@ class Flood extends Listening {
 
   #more(): void {
     if (!this.stream.closed && this.stream.queued < 4 * floodMessage.length)
-      this.stream.write(floodMessage, 0, floodMessage.length, true);
+      this.stream.write(floodMessage, 0, floodMessage.length);
   }
 }

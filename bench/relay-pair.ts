@@ -17,7 +17,7 @@ export class Pair implements StreamListener {
   }
 
   data(chunk: Buffer, start: number, end: number, last: boolean): void {
-    if (end > start) this.#up.write(chunk, start, end, false);
+    if (end > start) this.#up.write(chunk, start, end);
     if (last) this.#up.end();
   }
 
@@ -49,7 +49,7 @@ class Answers implements StreamListener {
   }
 
   data(chunk: Buffer, start: number, end: number, last: boolean): void {
-    if (end > start) this.#down.write(chunk, start, end, false);
+    if (end > start) this.#down.write(chunk, start, end);
     if (!last) return;
     this.#down.end();
     this.#down.release();

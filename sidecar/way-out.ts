@@ -6,7 +6,7 @@ import { healthProbe } from './endpoints/probe.ts';
 import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
-import { outbound } from './stack.ts';
+import { outbound, refusing } from './stack.ts';
 import { dialler } from './transports/dial.ts';
 import { type Listener, listen } from './transports/listener.ts';
 import { RecordingBudget } from './transports/recording.ts';
@@ -46,9 +46,10 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     speaker: speakerOf(ground),
     snapshots: snapshot,
     service,
+    refusing: refusing(kit, 'outbound'),
     identities: null,
     recordings: {
-      budget: new RecordingBudget(limits['recording-process']),
+      budget: new RecordingBudget(limits['recording-process'], ground.loop.blocks),
       limitBytes: limits['recording-call'],
     },
     keepalive: null,

@@ -10,6 +10,7 @@ import { Keepalive } from './keepalive.ts';
 import type { Limits } from './limits.ts';
 import type { Driven, Loop } from './loop.ts';
 import { Output } from './output.ts';
+import { readInto } from './read-into.ts';
 import { Sending } from './sending.ts';
 import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import { Stream } from './stream.ts';
@@ -77,7 +78,7 @@ export class Connection implements Driven {
     if (role === 'client') this.output.raw(preface);
     if (options.http1Answer === undefined) this.greet();
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    readInto(socket, loop.readBuffer, (chunk) => this.#read(chunk));
     socket.on('drain', () => {
       this.sending.drained();
       if (role === 'client' && this.state === 'ready') this.listener.room();

@@ -19,17 +19,33 @@ export const flood = (connection: Connection, breach: Breach, what: string): fal
   return false;
 };
 
-/** Resets one stream for a fault of the peer's, and tells its listener. */
+/**
+ * Ends one stream for a fault of the peer's, and tells its listener. What RFC 9113 calls a stream error is reset at once.
+ */
 export const streamError = (stream: Stream, code: number, why: string, breach?: Breach): boolean => {
   const { connection } = stream;
-  if (breach !== undefined) connection.listener.breach(breach);
   const unanswered = !stream.headersSent;
-  const abort = { code, by: 'us' as const, reached: true, message: why, ...(breach && { breach }) };
-  stream.reset(code);
-  stream.listener.aborted(abort);
+  if (breach !== undefined) breakOff(stream, code, why, breach);
+  else {
+    stream.reset(code);
+    stream.listener.aborted({ code, by: 'us', reached: true, message: why });
+  }
   if (connection.role === 'server' && unanswered && !connection.resets.reset(stream.openedAt))
     return flood(connection, 'resets', 'streams that had to be reset');
   return connection.state !== 'closed';
+};
+
+/**
+ * Ends one stream for a limit that was broken. A server's listener is told while the stream is open and nothing waits in
+ * it, so that it may still say why in trailers; what it leaves open is reset.
+ */
+export const breakOff = (stream: Stream, code: number, why: string, breach: Breach): void => {
+  const { connection } = stream;
+  connection.listener.breach(breach);
+  if (connection.role === 'client') stream.reset(code);
+  else stream.dropQueue();
+  stream.listener.aborted({ code, by: 'us', reached: true, message: why, breach });
+  stream.reset(code);
 };
 
 /** Resets a request that nobody has been asked about. */

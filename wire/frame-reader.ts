@@ -1,4 +1,4 @@
-import { FrameType, frameHeaderSize } from './frames.ts';
+import { Flag, FrameType, frameHeaderSize } from './frames.ts';
 
 /** Who takes frames, whole. */
 export interface FrameSink {
@@ -9,21 +9,27 @@ export interface FrameSink {
 }
 
 const none: Buffer = Buffer.alloc(0);
+/** So many octets of a DATA frame are worth handing on before the others have come. */
+const partFrom = 1024;
 
 /**
- * FrameReader finds frames in the chunks that a socket gives, in place. Only the frame that straddles two chunks is
- * copied, into a buffer of exactly its size: no more than one frame is ever held.
+ * FrameReader finds frames in the chunks that a socket gives, in place.
+ *
+ * A DATA frame that straddles two chunks is handed on as two: its meaning does not depend on where it is cut, and
+ * nothing of it waits. Any other is put together in a buffer of exactly its size, so that at most one frame is held.
  */
 export class FrameReader {
   /** Frames found so far. */
   frames = 0;
   readonly #sink: FrameSink;
   readonly #largest: number;
-  /** The beginning of a frame whose end has not come: its header, then header and payload. */
-  #rest: Buffer = none;
-  #have = 0;
+  /** The header of the frame whose end has not come, as far as it came. */
+  readonly #header: Buffer = Buffer.alloc(frameHeaderSize);
+  #headerHave = 0;
+  /** Its payload, as far as it came. */
+  #payload: Buffer = none;
+  #payloadHave = 0;
   #begunAt = 0;
-  readonly #headerRest: Buffer = Buffer.alloc(frameHeaderSize);
 
   constructor(sink: FrameSink, largestFrame: number) {
     this.#sink = sink;
@@ -32,23 +38,23 @@ export class FrameReader {
 
   /** Milliseconds that the beginning of a frame has waited for its end; 0: none waits. */
   waited(now: number): number {
-    return this.#have > 0 ? now - this.#begunAt : 0;
+    return this.#headerHave > 0 ? now - this.#begunAt : 0;
   }
 
   /** The frame that waits is DATA. */
   get inData(): boolean {
-    return this.#have >= frameHeaderSize && this.#headerRest[3] === FrameType.DATA;
+    return this.#headerHave === frameHeaderSize && this.#header[3] === FrameType.DATA;
   }
 
-  /** Reads all whole frames of `chunk[at, ...)`, which came at `now`. */
+  /** Reads all whole frames of `chunk[at, ...)`, which came at `now`. The chunk may change after return. */
   push(chunk: Buffer, at: number, now: number): void {
-    if (this.#have > 0) {
-      at = this.#complete(chunk, at);
+    if (this.#headerHave > 0) {
+      at = this.#goOn(chunk, at);
       if (at < 0) return;
     }
     const length = chunk.length;
     while (length - at >= frameHeaderSize) {
-      const size = (chunk[at]! << 16) | (chunk[at + 1]! << 8) | chunk[at + 2]!;
+      const size = sizeOf(chunk, at);
       if (size > this.#largest) return this.#oversized(chunk, at, size);
       this.frames++;
       const start = at + frameHeaderSize;
@@ -59,51 +65,61 @@ export class FrameReader {
     }
     if (at >= length) return;
     this.#begunAt = now;
-    this.#keep(chunk, at);
+    this.#goOn(chunk, at);
   }
 
-  /** Finishes the frame begun in an earlier chunk; answers where the next begins, or -1 to stop. */
-  #complete(chunk: Buffer, at: number): number {
-    if (this.#have < frameHeaderSize) {
-      const taken = chunk.copy(this.#headerRest, this.#have, at, at + frameHeaderSize - this.#have);
-      this.#have += taken;
+  /** Goes on with the frame whose end has not come; answers where the next begins, or -1 to stop. */
+  #goOn(chunk: Buffer, at: number): number {
+    const header = this.#header;
+    if (this.#headerHave < frameHeaderSize) {
+      const taken = chunk.copy(header, this.#headerHave, at, at + frameHeaderSize - this.#headerHave);
+      this.#headerHave += taken;
+      if (this.#headerHave < frameHeaderSize) return -1;
       at += taken;
-      if (this.#have < frameHeaderSize) return -1;
-      if (!this.#allocate()) return -1;
     }
-    const rest = this.#rest;
-    const taken = chunk.copy(rest, this.#have, at, at + rest.length - this.#have);
-    this.#have += taken;
-    if (this.#have < rest.length) return -1;
-    this.#have = 0;
-    this.#rest = none;
-    const alive = this.#sink.frame(rest[3]!, rest[4]!, streamOf(rest, 0), rest, frameHeaderSize, rest.length);
-    return alive ? at + taken : -1;
+    const size = sizeOf(header, 0);
+    if (this.#payload === none) {
+      if (size > this.#largest) {
+        this.#oversized(header, 0, size);
+        return -1;
+      }
+      if (chunk.length - at >= size) return this.#deliver(header[4]!, chunk, at, at + size) ? at + size : -1;
+      if (this.#handOnPart(chunk, at, size) || at === chunk.length) return -1;
+      this.#payload = Buffer.allocUnsafe(size);
+      this.#payloadHave = 0;
+    }
+    const payload = this.#payload;
+    const taken = chunk.copy(payload, this.#payloadHave, at);
+    this.#payloadHave += taken;
+    if (this.#payloadHave < payload.length) return -1;
+    return this.#deliver(header[4]!, payload, 0, size) ? at + taken : -1;
   }
 
-  #keep(chunk: Buffer, at: number): void {
-    this.#have = chunk.copy(this.#headerRest, 0, at, Math.min(chunk.length, at + frameHeaderSize));
-    if (this.#have < frameHeaderSize || !this.#allocate()) return;
-    this.#have += chunk.copy(this.#rest, this.#have, at + frameHeaderSize);
+  #deliver(flags: number, buffer: Buffer, start: number, end: number): boolean {
+    this.#headerHave = 0;
+    this.#payload = none;
+    return this.#sink.frame(this.#header[3]!, flags, streamOf(this.#header, 0), buffer, start, end);
   }
 
-  #allocate(): boolean {
-    const header = this.#headerRest;
-    const size = (header[0]! << 16) | (header[1]! << 8) | header[2]!;
-    if (size > this.#largest) {
-      this.#oversized(header, 0, size);
-      return false;
-    }
-    this.#rest = Buffer.allocUnsafe(frameHeaderSize + size);
-    header.copy(this.#rest, 0);
+  /** Hands on what has come of a DATA frame; what is to come is then a frame of its own. */
+  #handOnPart(chunk: Buffer, at: number, size: number): boolean {
+    const header = this.#header;
+    const bytes = chunk.length - at;
+    if (bytes < partFrom || header[3] !== FrameType.DATA || (header[4]! & Flag.PADDED) !== 0) return false;
+    if (!this.#deliver(header[4]! & ~Flag.END_STREAM, chunk, at, chunk.length)) return true;
+    header.writeUIntBE(size - bytes, 0, 3);
+    this.#headerHave = frameHeaderSize;
     return true;
   }
 
   #oversized(buffer: Buffer, at: number, size: number): void {
-    this.#have = 0;
+    this.#headerHave = 0;
     this.#sink.oversized(buffer[at + 3]!, streamOf(buffer, at), size);
   }
 }
+
+const sizeOf = (buffer: Buffer, at: number): number =>
+  (buffer[at]! << 16) | (buffer[at + 1]! << 8) | buffer[at + 2]!;
 
 const streamOf = (buffer: Buffer, at: number): number =>
   ((buffer[at + 5]! & 0x7f) << 24) | (buffer[at + 6]! << 16) | (buffer[at + 7]! << 8) | buffer[at + 8]!;

@@ -4,5 +4,7 @@ export { type Breach, ResetWatch } from './floods.ts';
 export { ErrorCode } from './frames.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export { Loop } from './loop.ts';
+export { PieceQueue } from './piece-queue.ts';
+export type { Pool } from './pool.ts';
 export type { Stream } from './stream.ts';
 export type { Abort, StreamListener } from './stream-listener.ts';

@@ -1,3 +1,5 @@
+import { Pool } from './pool.ts';
+
 /** What a loop drives: one connection. */
 export interface Driven {
   /** Hands everything written in this turn to the socket. */
@@ -17,10 +19,15 @@ export interface Holder {
 const tickMs = 250;
 /** A tick later than this follows a pause of the whole process. */
 const lateMs = 1000;
-const slabBytes = 64 * 1024;
+/** As much as Node reads at once. */
+const readBytes = 64 * 1024;
+/** Four of the largest DATA frames that we send, and some small ones. */
+const slabBytes = 66 * 1024;
 /** A slab with less room than this is given to the garbage collector instead of the next writer. */
 const slabLeft = 8 * 1024;
-const spareSlabs = 64;
+/** As much as one DATA frame may hold. */
+const blockBytes = 16 * 1024;
+const spares = 64;
 
 /**
  * Loop is shared by all connections of one process part: it flushes each at most once per turn of the event loop,
@@ -31,12 +38,17 @@ export class Loop {
   readonly now: () => number;
   /** Octets that wait in the queues of all streams. */
   held = 0;
+  /** What all sockets read into, one after another. */
+  readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(readBytes);
+  /** To write output into. */
+  readonly slabs: Pool = new Pool(slabBytes, slabLeft, spares);
+  /** For octets that wait. */
+  readonly blocks: Pool = new Pool(blockBytes, blockBytes, spares);
   /** Octets that may wait; above it the largest holder is reset. */
   readonly heldLimit: number;
   readonly #driven: Set<Driven> = new Set();
   #dirty: Driven[] = [];
   #scheduled = false;
-  readonly #slabs: Buffer[] = [];
   #interval: NodeJS.Timeout | null = null;
   readonly #turn: () => void;
   #tickedAt = 0;
@@ -89,19 +101,6 @@ export class Loop {
     this.#skipped = late;
     this.#tickedAt = this.now();
     if (!late) this.tick();
-  }
-
-  /** Lends memory of at least `size` octets to write into. */
-  borrow(size: number): Buffer {
-    if (size > slabBytes) return Buffer.allocUnsafeSlow(size);
-    const spare = this.#slabs.pop();
-    if (spare === undefined) return Buffer.allocUnsafeSlow(slabBytes);
-    return spare.length >= size ? spare : Buffer.allocUnsafeSlow(slabBytes);
-  }
-
-  /** Takes back the part that was not written. What was written belongs to the socket. */
-  giveBack(rest: Buffer): void {
-    if (rest.length >= slabLeft && this.#slabs.length < spareSlabs) this.#slabs.push(rest);
   }
 
   /** The budget is spent: the stream that holds most of it is reset, so that the others go on. */

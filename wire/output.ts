@@ -3,16 +3,16 @@ import { defaultFrameSize, Flag, FrameType, frameHeaderSize } from './frames.ts'
 import { Encoder } from './hpack/encoder.ts';
 import type { Driven, Loop } from './loop.ts';
 
-/** Slices from this size on are handed to the socket as they are; smaller ones are cheaper to copy. */
-const copyBelow = 4096;
 /** How long a peer may take nothing while more than its limit waits. */
 const stalledMs = 1000;
 const none: Buffer = Buffer.alloc(0);
 
 /**
- * Output collects the frames of one turn in one buffer and hands them to the socket at its end.
+ * Output collects the frames of one turn in one slab and hands it to the socket when it is full, or at the turn's end.
  *
- * Everything here is in order of writing; flow control is the stream's and the connection's business.
+ * All octets are copied: the slab is warm in the cache, and the kernel takes it before the next turn, so that the
+ * same memory serves again; whose octets they were is then no question. Everything here is in order of writing; flow
+ * control is the stream's and the connection's business.
  */
 export class Output {
   readonly encoder: Encoder = new Encoder();
@@ -24,16 +24,15 @@ export class Output {
   readonly #loop: Loop;
   readonly #owner: Driven;
   readonly #congestion: number;
-  /** What was borrowed from the loop to write into: what is full, what is written to now, and its part not yet in #pieces. */
-  #full: Buffer[] = [];
-  #slab: Buffer = none;
+  /** Borrowed from the loop to write into, and written up to #at. */
   #buffer: Buffer = none;
   #at = 0;
+  /** Octets that were handed to the socket before the turn's end. */
+  #spilled = 0;
+  /** Slabs that the socket still reads from. */
+  #lent: Buffer[] = [];
   #scheduled = false;
   #congestedAt = 0;
-  /** What waits before #buffer in this turn, when large slices are sent as they are. */
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
   /** Where the newest frame begins when it is DATA of #tailStream and can still grow; else -1. */
   #tail = -1;
   #tailStream = 0;
@@ -45,9 +44,9 @@ export class Output {
     this.#congestion = congestionBytes;
   }
 
-  /** Octets that the peer has not taken: in this turn's buffer and in the socket. */
+  /** Octets that the peer has not taken: in the slab and in the socket. */
   get waiting(): number {
-    return this.#at + this.#pieceBytes + this.#socket.writableLength;
+    return this.#at + this.#socket.writableLength;
   }
 
   /** More waits for the peer than its limit: nothing new should begin. */
@@ -62,6 +61,7 @@ export class Output {
 
   /** The peer has taken nothing for a second, and more than its limit waits. Asked at each tick. */
   stalled(now: number): boolean {
+    this.#reclaim();
     if (!this.congested) this.#congestedAt = 0;
     else if (this.#congestedAt === 0) this.#congestedAt = now;
     return this.#congestedAt !== 0 && now - this.#congestedAt >= stalledMs && this.full;
@@ -69,7 +69,7 @@ export class Output {
 
   /** Octets of DATA that this turn still takes. */
   get room(): number {
-    return this.#congestion - this.#at - this.#pieceBytes;
+    return this.#congestion - this.#at - this.#spilled;
   }
 
   /** Writes octets as they are: the preface, an answer in HTTP/1.1. */
@@ -122,14 +122,20 @@ export class Output {
   }
 
   /**
-   * Writes `chunk[start, end)` as DATA, in frames that the peer accepts. Small pieces join the newest frame when it is
-   * the same stream's and has not left; large ones go uncopied when `owned` or fresh from a socket.
+   * Writes `chunk[start, end)` as DATA, in frames that the peer accepts. The beginning joins the newest frame when that
+   * is the same stream's and has not left.
    */
   data(stream: number, chunk: Uint8Array, start: number, end: number): void {
+    if (this.#tail >= 0 && this.#tailStream === stream) start += this.#grow(chunk, start, end);
     while (start < end) {
       const piece = Math.min(end - start, this.frameSize);
-      if (piece >= copyBelow) this.#uncopied(stream, chunk, start, start + piece);
-      else this.#copied(stream, chunk, start, start + piece);
+      this.#reserve(frameHeaderSize + piece);
+      const tail = this.#at;
+      const at = this.#header(piece, FrameType.DATA, 0, stream);
+      this.#put(chunk, start, start + piece, at);
+      this.#at = at + piece;
+      this.#tail = tail;
+      this.#tailStream = stream;
       start += piece;
     }
   }
@@ -149,71 +155,47 @@ export class Output {
   /** Hands what was written to the socket. */
   flush(): void {
     this.#scheduled = false;
+    this.#spilled = 0;
+    this.#handOver();
+    if (this.#socket.writableLength > this.#congestion) this.congested = true;
+  }
+
+  #handOver(): void {
     this.#tail = -1;
     const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded) {
-      this.#drop();
-      return;
-    }
-    if (this.#pieces.length > 0) this.#flushPieces(socket);
-    else if (this.#at > 0) socket.write(this.#buffer.subarray(0, this.#at));
-    const waiting = socket.writableLength;
-    this.#release(waiting === 0);
-    if (waiting > this.#congestion) this.congested = true;
-  }
-
-  #flushPieces(socket: Socket): void {
-    socket.cork();
-    for (const piece of this.#pieces) socket.write(piece);
-    if (this.#at > 0) socket.write(this.#buffer.subarray(0, this.#at));
-    socket.uncork();
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-  }
-
-  #drop(): void {
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-    this.#release(true);
-  }
-
-  /**
-   * Gives memory back to the loop: all of it when the kernel has `taken` every octet (nothing waits in the socket, so
-   * nobody reads it any more), else the part that was not written.
-   */
-  #release(taken: boolean): void {
-    if (this.#slab === none) return;
-    if (taken) for (const slab of this.#full) this.#loop.giveBack(slab);
-    this.#loop.giveBack(taken ? this.#slab : this.#buffer.subarray(this.#at));
-    if (this.#full.length > 0) this.#full = [];
-    this.#slab = none;
+    const buffer = this.#buffer;
+    const at = this.#at;
+    if (buffer === none) return;
     this.#buffer = none;
     this.#at = 0;
+    if (socket.destroyed || socket.writableEnded || at === 0) return this.#loop.slabs.giveBack(buffer);
+    socket.write(buffer.subarray(0, at));
+    // The kernel took all: nobody reads the slab any more. Else its unwritten half may serve, or it waits as a whole.
+    if (socket.writableLength === 0) this.#loop.slabs.giveBack(buffer);
+    else if (at * 2 < buffer.length) this.#loop.slabs.giveBack(buffer.subarray(at));
+    else this.#lent.push(buffer);
   }
 
-  #copied(stream: number, chunk: Uint8Array, start: number, end: number): void {
-    const size = end - start;
-    if (this.#tail >= 0 && this.#tailStream === stream && this.#grow(chunk, start, end, size)) return;
-    this.#reserve(frameHeaderSize + size);
-    const tail = this.#at;
-    const at = this.#header(size, FrameType.DATA, 0, stream);
-    this.#put(chunk, start, end, at);
-    this.#at = at + size;
-    this.#tail = tail;
-    this.#tailStream = stream;
+  /** Gives back the slabs that the socket has done with. */
+  #reclaim(): void {
+    if (this.#lent.length === 0 || this.#socket.writableLength > 0) return;
+    for (const slab of this.#lent) this.#loop.slabs.giveBack(slab);
+    this.#lent = [];
   }
 
-  #grow(chunk: Uint8Array, start: number, end: number, size: number): boolean {
+  /** Adds to the newest frame what it has room for; answers how much that was. */
+  #grow(chunk: Uint8Array, start: number, end: number): number {
     const buffer = this.#buffer;
     const tail = this.#tail;
-    const length = ((buffer[tail]! << 16) | (buffer[tail + 1]! << 8) | buffer[tail + 2]!) + size;
-    if (length > this.frameSize || this.#at + size > buffer.length) return false;
-    buffer[tail] = length >>> 16;
-    buffer[tail + 1] = length >>> 8;
-    buffer[tail + 2] = length;
-    this.#put(chunk, start, end, this.#at);
+    const length = (buffer[tail]! << 16) | (buffer[tail + 1]! << 8) | buffer[tail + 2]!;
+    const size = Math.min(end - start, this.frameSize - length, buffer.length - this.#at);
+    const grown = length + size;
+    buffer[tail] = grown >>> 16;
+    buffer[tail + 1] = grown >>> 8;
+    buffer[tail + 2] = grown;
+    this.#put(chunk, start, start + size, this.#at);
     this.#at += size;
-    return true;
+    return size;
   }
 
   #put(chunk: Uint8Array, start: number, end: number, at: number): void {
@@ -223,31 +205,16 @@ export class Output {
     else buffer.set(chunk.subarray(start, end), at);
   }
 
-  #uncopied(stream: number, chunk: Uint8Array, start: number, end: number): void {
-    this.#reserve(frameHeaderSize);
-    this.#at = this.#header(end - start, FrameType.DATA, 0, stream);
-    this.#tail = -1;
-    this.#pieces.push(this.#buffer.subarray(0, this.#at));
-    this.#buffer = this.#buffer.subarray(this.#at);
-    this.#pieceBytes += this.#at + end - start;
-    this.#at = 0;
-    this.#pieces.push(Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start));
-  }
-
   #reserve(size: number): void {
     if (!this.#scheduled) {
       this.#scheduled = true;
       this.#loop.schedule(this.#owner);
+      this.#reclaim();
     }
     if (this.#at + size <= this.#buffer.length) return;
-    if (this.#at > 0) {
-      this.#pieces.push(this.#buffer.subarray(0, this.#at));
-      this.#pieceBytes += this.#at;
-    }
-    if (this.#slab !== none) this.#full.push(this.#slab);
-    this.#slab = this.#buffer = this.#loop.borrow(size);
-    this.#at = 0;
-    this.#tail = -1;
+    this.#spilled += this.#at;
+    this.#handOver();
+    this.#buffer = this.#loop.slabs.borrow(size);
   }
 
   #header(length: number, type: number, flags: number, stream: number): number {

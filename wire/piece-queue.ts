@@ -1,50 +1,85 @@
-/** Pieces below a quarter of this share a block while they wait. */
-const blockBytes = 4096;
+import type { Pool } from './pool.ts';
 
-/** PieceQueue holds the octets that wait for a window, in order; small pieces are put together. */
+/** Pieces from this size on wait in blocks of the pool. */
+const largePiece = 2048;
+/** Smaller ones share a block of their own: of a peer's one-octet frames each would cost a hundred. */
+const smallBlock = 2048;
+
+/** PieceQueue holds copies of octets that wait, in order: for a window, or for a reader. */
 export class PieceQueue {
   /** Octets in the queue. */
   bytes = 0;
-  readonly #pieces: Buffer[] = [];
-  /** Where small pieces at the end are put together, and how much of it is used. */
-  #block: Buffer | null = null;
-  #blockUsed = 0;
+  readonly #pool: Pool;
+  readonly #blocks: Buffer[] = [];
+  /** Octets taken from the first block, and written to the last. */
+  #taken = 0;
+  #written = 0;
 
-  /** The piece that is next. Only while `bytes > 0`. */
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** What is next, as far as it lies in one piece. It belongs to the queue, until `take`. Only while `bytes > 0`. */
   get first(): Buffer {
-    return this.#pieces[0]!;
+    const block = this.#blocks[0]!;
+    return block.subarray(this.#taken, this.#blocks.length === 1 ? this.#written : block.length);
+  }
+
+  /** All that is in the queue, in order. */
+  pieces(): Buffer[] {
+    const blocks = [...this.#blocks];
+    const last = blocks.length - 1;
+    if (last >= 0) blocks[last] = blocks[last]!.subarray(0, this.#written);
+    if (last >= 0) blocks[0] = blocks[0]!.subarray(this.#taken);
+    return blocks;
   }
 
   /** Takes `bytes` off the first piece: all of it, or its beginning. */
   take(bytes: number): void {
-    const piece = this.first;
     this.bytes -= bytes;
-    if (bytes === piece.length) this.#pieces.shift();
-    else this.#pieces[0] = piece.subarray(bytes);
+    this.#taken += bytes;
+    const block = this.#blocks[0]!;
+    if (this.bytes > 0 && this.#taken < block.length) return;
+    this.#blocks.shift();
+    this.#taken = 0;
+    this.#free(block);
   }
 
-  /** Adds `chunk[start, end)`, copied unless `owned` or most of its chunk: a slice holds the whole in memory. */
-  push(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
-    const bytes = end - start;
-    this.bytes += bytes;
-    const whole = Buffer.from(chunk.buffer, chunk.byteOffset + start, bytes);
-    if (!this.#join(whole))
-      this.#pieces.push(owned || bytes * 4 >= chunk.buffer.byteLength ? whole : Buffer.from(whole));
+  /** Adds a copy of `chunk[start, end)`. */
+  push(chunk: Uint8Array, start: number, end: number): void {
+    this.bytes += end - start;
+    while (start < end) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || this.#written === block.length) {
+        block = this.#add(end - start);
+        this.#written = 0;
+      }
+      const stop = Math.min(end, start + block.length - this.#written);
+      block.set(start === 0 && stop === chunk.length ? chunk : chunk.subarray(start, stop), this.#written);
+      this.#written += stop - start;
+      start = stop;
+    }
   }
 
-  /** Adds a small piece to the last one: of a peer's one-octet frames each would cost a hundred. */
-  #join(piece: Buffer): boolean {
-    const last = this.#pieces.at(-1);
-    if (last === undefined || piece.length >= blockBytes / 4) return false;
-    let block = this.#block;
-    if (block === null || last.buffer !== block.buffer) {
-      if (last.length + piece.length > blockBytes) return false;
-      this.#block = block = Buffer.allocUnsafeSlow(blockBytes);
-      this.#blockUsed = last.copy(block, 0);
-    } else if (this.#blockUsed + piece.length > blockBytes) return false;
-    const start = this.#blockUsed - last.length;
-    this.#blockUsed += piece.copy(block, this.#blockUsed);
-    this.#pieces[this.#pieces.length - 1] = block.subarray(start, this.#blockUsed);
-    return true;
+  /** Forgets what waits. */
+  clear(): void {
+    this.bytes = 0;
+    this.#taken = 0;
+    for (const block of this.#blocks) this.#free(block);
+    this.#blocks.length = 0;
+  }
+
+  /** The first small piece has a block of its size, for often no other follows. */
+  #add(bytes: number): Buffer {
+    const block =
+      bytes >= largePiece
+        ? this.#pool.borrow(this.#pool.bytes)
+        : Buffer.allocUnsafe(this.#blocks.length === 0 ? bytes : smallBlock);
+    this.#blocks.push(block);
+    return block;
+  }
+
+  #free(block: Buffer): void {
+    if (block.length === this.#pool.bytes) this.#pool.giveBack(block);
   }
 }

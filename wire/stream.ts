@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { breakOff } from './faults.ts';
 import { ErrorCode, FrameType, largestWindow } from './frames.ts';
 import type { Holder } from './loop.ts';
 import { MessageFollower } from './message-follower.ts';
@@ -92,13 +93,13 @@ export class Stream implements Holder {
     this.#closeIfOver();
   }
 
-  /** Sends `chunk[start, end)`, or queues what the windows do not let through. `owned`: the octets never change. */
-  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
+  /** Sends `chunk[start, end)`, or queues a copy of what the windows do not let through. */
+  write(chunk: Uint8Array, start: number, end: number): void {
     if (this.closed || this.localEnded || start >= end) return;
     const bytes = this.#queue === null ? this.connection.sending.passes(this, end - start) : 0;
     if (bytes > 0) this.#send(chunk, start, start + bytes);
     // The rest is queued before the listener hears: what it writes then must stand behind.
-    if (start + bytes < end) this.#enqueue(chunk, start + bytes, end, owned);
+    if (start + bytes < end) this.#enqueue(chunk, start + bytes, end);
     if (bytes > 0 && !this.closed) this.listener.sent(bytes);
   }
 
@@ -174,8 +175,8 @@ export class Stream implements Holder {
       if (bytes === 0) return turn < turnBytes;
       turn -= bytes;
       this.connection.loop.held -= bytes;
-      queue.take(bytes);
       this.#send(piece, 0, bytes);
+      queue.take(bytes);
       this.listener.sent(bytes);
       if (this.closed) return true;
     }
@@ -205,9 +206,7 @@ export class Stream implements Holder {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.connection.loop.held -= this.queued;
-    this.#queue = null;
-    this.#trailers = null;
+    this.dropQueue();
     this.connection.forget(this);
     if (this.#released && this.connection.role === 'server') this.connection.places--;
   }
@@ -219,17 +218,21 @@ export class Stream implements Holder {
     this.listener.aborted(abort);
   }
 
-  /** Resets the stream that holds too much of what waits in this process. */
+  /** Ends the stream that holds too much of what waits in this process. */
   shed(): void {
-    this.connection.listener.breach('held');
-    this.reset(ErrorCode.ENHANCE_YOUR_CALM);
-    this.listener.aborted({
-      code: ErrorCode.ENHANCE_YOUR_CALM,
-      by: 'us',
-      reached: true,
-      message: 'its reader is too slow and memory for waiting bytes is spent',
-      breach: 'held',
-    });
+    const why = 'its reader is too slow and memory for waiting bytes is spent';
+    breakOff(this, ErrorCode.ENHANCE_YOUR_CALM, why, 'held');
+  }
+
+  /** Forgets what waits for a window, and the end behind it. */
+  dropQueue(): void {
+    if (this.#queue === null) return;
+    this.connection.loop.held -= this.#queue.bytes;
+    this.#queue.clear();
+    this.#queue = null;
+    this.#trailers = null;
+    this.#endQueued = false;
+    this.localEnded = false;
   }
 
   /** Frames may be under way to a stream that we reset: they must be known for what they are. */
@@ -253,13 +256,13 @@ export class Stream implements Holder {
     this.connection.output.data(this.id, chunk, start, end);
   }
 
-  #enqueue(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
+  #enqueue(chunk: Uint8Array, start: number, end: number): void {
     const { loop, sending } = this.connection;
     if (this.#queue === null) {
-      this.#queue = new PieceQueue();
+      this.#queue = new PieceQueue(loop.blocks);
       this.movedAt = loop.now();
     }
-    this.#queue.push(chunk, start, end, owned);
+    this.#queue.push(chunk, start, end);
     loop.held += end - start;
     sending.block(this);
     if (loop.held > loop.heldLimit) loop.relieve();

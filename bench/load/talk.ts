@@ -80,7 +80,7 @@ class Talker implements StreamListener {
 
   #send(now: number): void {
     this.#sentAt[this.#sent++ % this.#sentAt.length] = now;
-    this.#stream.write(this.#message, 0, this.#message.length, true);
+    this.#stream.write(this.#message, 0, this.#message.length);
     endFrame(this.#stream);
   }
 }

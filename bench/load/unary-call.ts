@@ -48,7 +48,7 @@ export class UnaryCall implements StreamListener {
     this.#received = 0;
     const stream = this.#connection.open(this.#fields.next(), null, false, this);
     this.#stream = stream;
-    stream.write(this.#message, 0, this.#message.length, true);
+    stream.write(this.#message, 0, this.#message.length);
     stream.end();
   }
 

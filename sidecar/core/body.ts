@@ -19,8 +19,8 @@ export interface Body {
 
 /** Where an attempt's request bytes go. */
 export interface BodySink {
-  /** Takes `chunk[start, end)` and owns nothing of it after return, unless `owned`: then the bytes never change. */
-  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void;
+  /** Takes `chunk[start, end)` and owns nothing of it after return. */
+  write(chunk: Uint8Array, start: number, end: number): void;
   /** The caller half-closed: no more bytes. */
   end(): void;
 }

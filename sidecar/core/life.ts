@@ -80,14 +80,18 @@ export class Life {
     witness.earlier = null;
   }
 
-  /** Ends the call from above: caller gone, deadline passed, shutdown. The first outcome holds. */
-  cancel(status: Status): void {
-    if (this.outcome !== null) return;
+  /**
+   * Ends the call from above: caller gone, deadline passed, shutdown. The first outcome holds. Answers whether a waiter
+   * was told: then the work has stopped, and nothing of the call begins any more.
+   */
+  cancel(status: Status): boolean {
+    if (this.outcome !== null) return false;
     this.outcome = status;
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.cancelled(status);
     this.#tell(status);
+    return waiter !== null;
   }
 
   /** Records that the reply ended by itself. The first outcome holds. */

@@ -144,7 +144,7 @@ const noWords = Object.freeze({
 const emptyMessage: Body = Object.freeze({
   replayable: true,
   attach: (sink: Parameters<Body['attach']>[0]) => {
-    sink.write(new Uint8Array(5), 0, 5, true);
+    sink.write(new Uint8Array(5), 0, 5);
     sink.end();
   },
   detach: () => {},

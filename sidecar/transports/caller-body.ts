@@ -40,13 +40,13 @@ export class CallerBody implements Body {
     if (this.#replayable && this.#recording?.add(chunk, start, end) === true) {
       this.#recorded += end - start;
       this.#credit(this.#recorded);
-      this.#sink?.write(chunk, start, end, false);
+      this.#sink?.write(chunk, start, end);
       return;
     }
     this.#replayable = false;
     if (this.#sink !== null) {
       this.#freeRecording();
-      this.#sink.write(chunk, start, end, false);
+      this.#sink.write(chunk, start, end);
     } else this.#waiting.push(Buffer.from(chunk.subarray(start, end)));
   }
 
@@ -60,12 +60,12 @@ export class CallerBody implements Body {
   attach(sink: BodySink): void {
     this.#sink = sink;
     this.#sent = 0;
-    this.#recording?.replay((piece) => sink.write(piece, 0, piece.length, true));
+    this.#recording?.replay((piece) => sink.write(piece, 0, piece.length));
     const waiting = this.#waiting;
     if (waiting.length > 0) {
       this.#waiting = [];
       this.#replayable = false;
-      for (const piece of waiting) sink.write(piece, 0, piece.length, true);
+      for (const piece of waiting) sink.write(piece, 0, piece.length);
     }
     if (!this.#replayable) this.#freeRecording();
     if (this.#ended) sink.end();

@@ -2,9 +2,10 @@ import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
-import { Code, type Status } from '../core/status.ts';
+import type { Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
 import { encodeMessage } from './grpc-message.ts';
+import { statusOfCallerAbort } from './status-mapping.ts';
 import { isOurs } from './words.ts';
 
 /**
@@ -70,18 +71,13 @@ export class CallerStream implements StreamListener, ReplySink {
     if (abort.by === 'peer') this.#resets.value++;
     this.#over = true;
     this.#body.close();
-    // A limit that the caller broke is a rule of ours: it tells nothing of the peer, so it is not the wire's.
-    const broke = abort.breach !== undefined;
-    this.#life.cancel({
-      code: broke ? Code.RESOURCE_EXHAUSTED : Code.CANCELLED,
-      message: `the caller's stream: ${abort.message}`,
-      from: broke ? 'mesh' : 'wire',
-      reached: true,
-    });
-    if (this.#reply !== null) {
-      this.#reply.discard();
-      this.#release();
-    }
+    const status = statusOfCallerAbort(abort);
+    // For a limit of ours the engine resets only what we leave open: the caller learns why.
+    if (abort.breach !== undefined) this.#end(this.#ours(status, []), null);
+    // Whoever was told has stopped, though the stack hears of it a little later: the place is free at once.
+    const stopped = this.#life.cancel(status);
+    this.#reply?.discard();
+    if (stopped || this.#reply !== null) this.#release();
   }
 
   // From the reply.
@@ -90,7 +86,7 @@ export class CallerStream implements StreamListener, ReplySink {
     const life = this.#life;
     life.touchedAt = this.#stream.connection.loop.now();
     life.responseBytes += end - start;
-    this.#stream.write(chunk, start, end, false);
+    this.#stream.write(chunk, start, end);
   }
 
   finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
@@ -98,14 +94,20 @@ export class CallerStream implements StreamListener, ReplySink {
     this.#over = true;
     const fields = status.from === 'peer' && trailers.length > 0 ? trailers : this.#ours(status, trailers);
     this.#body.close();
-    if (this.#headSent) this.#stream.trailers(fields, never);
-    else {
-      const hasType = fields.some((text, at) => at % 2 === 0 && text === 'content-type');
-      const type = hasType ? [] : ['content-type', 'application/grpc'];
-      this.#stream.headers([':status', '200', ...type, ...fields], never, true);
-    }
+    this.#end(fields, never);
     this.#life.settle(status);
     if (this.#reply !== null) this.#release();
+  }
+
+  /** The last fields: behind what was sent, or instead of it. */
+  #end(fields: Fields, never: readonly string[] | null): void {
+    if (this.#headSent) {
+      this.#stream.trailers(fields, never);
+      return;
+    }
+    const hasType = fields.some((text, at) => at % 2 === 0 && text === 'content-type');
+    const type = hasType ? [] : ['content-type', 'application/grpc'];
+    this.#stream.headers([':status', '200', ...type, ...fields], never, true);
   }
 
   /** The trailers of a status that no peer has written: who decided, why, and the id to ask about. */

@@ -1,5 +1,9 @@
-import type { Stream, StreamListener } from '../../wire/index.ts';
+import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import type { Life } from '../core/life.ts';
+import type { Reply } from '../core/reply.ts';
+import type { Status } from '../core/status.ts';
 import type { Timer, Wheel } from '../core/wheel.ts';
+import { statusOfCallerAbort } from './status-mapping.ts';
 
 /** How long the body of such a request may take before it is answered all the same, in milliseconds. */
 const patienceMs = 5000;
@@ -11,20 +15,28 @@ export class HttpAnswer implements StreamListener, Timer {
   before: Timer | null = null;
   after: Timer | null = null;
   readonly #stream: Stream;
-  readonly #status: number;
-  readonly #text: Buffer;
+  readonly #http: number;
+  readonly #life: Life;
   readonly #wheel: Wheel;
+  #refusal: Status | null = null;
+  #ended: boolean;
 
-  /** `ended`: the request has no body, and is answered now. */
-  constructor(stream: Stream, status: number, text: string, ended: boolean, wheel: Wheel) {
+  /** `http`: the status to answer with; `ended`: the request has no body. */
+  constructor(stream: Stream, http: number, life: Life, ended: boolean, wheel: Wheel) {
     this.#stream = stream;
-    this.#status = status;
-    this.#text = Buffer.from(text);
+    this.#http = http;
+    this.#life = life;
+    this.#wheel = wheel;
+    this.#ended = ended;
     // What is no gRPC has no messages either: its octets must not be taken for their lengths.
     stream.ignoreMessages();
-    this.#wheel = wheel;
-    if (ended) this.expire();
-    else wheel.arm(this, patienceMs);
+    if (!ended) wheel.arm(this, patienceMs);
+  }
+
+  /** Takes the stack's refusal, whose message is the answer's text. */
+  answer({ over }: Reply): void {
+    this.#refusal = over;
+    if (this.#ended) this.expire();
   }
 
   headers(_fields: string[], _never: string[] | null, last: boolean): void {
@@ -38,19 +50,24 @@ export class HttpAnswer implements StreamListener, Timer {
 
   sent(): void {}
 
-  aborted(): void {
+  aborted(abort: Abort): void {
     this.#wheel.disarm(this);
+    this.#life.cancel(statusOfCallerAbort(abort));
     this.#stream.release();
   }
 
   /** The request has ended, or taken too long. */
   expire(): void {
     this.#wheel.disarm(this);
+    this.#ended = true;
+    if (this.#refusal === null) return;
     const stream = this.#stream;
-    const fields = [':status', String(this.#status), 'content-type', 'text/plain; charset=utf-8'];
-    stream.headers(fields, null, false);
-    stream.write(this.#text, 0, this.#text.length, true);
+    const type = ['content-type', 'text/plain; charset=utf-8'];
+    stream.headers([':status', String(this.#http), ...type, 'x-request-id', this.#life.id], null, false);
+    const text = Buffer.from(`${this.#refusal.message}\n`);
+    stream.write(text, 0, text.length);
     stream.end();
+    this.#life.settle(this.#refusal);
     stream.release();
   }
 }

@@ -5,8 +5,9 @@ import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
-import { type Reply, refuse } from '../core/reply.ts';
+import { type Reply, refusal, refuse } from '../core/reply.ts';
 import type { Snapshot } from '../core/snapshot.ts';
+import type { Stack } from '../core/stack.ts';
 import { Code, ended, refused } from '../core/status.ts';
 import { CallerBody } from './caller-body.ts';
 import { CallerStream } from './caller-stream.ts';
@@ -23,6 +24,8 @@ export interface IntakeOptions {
   readonly upstream: string;
   readonly snapshots: Cell<Snapshot>;
   readonly service: Service<Call>;
+  /** What a call goes through that is refused before the service: it gives it an id, and counts it. */
+  readonly refusing: Stack<Call, Call>;
   /** Recordings for retries; null where no attempt follows another. */
   readonly recordings: { readonly budget: RecordingBudget; readonly limitBytes: number } | null;
 }
@@ -33,6 +36,8 @@ const pathPattern = /^\/[A-Za-z0-9_.]{1,256}\/[A-Za-z0-9_]{1,128}$/;
 const authorityPattern = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 /** Ref: gRPC over HTTP/2, "Content-Type": nothing, a subtype, or parameters may follow. */
 const grpcType = /^application\/grpc(?:$|[+;])/;
+/** The method, in metrics and logs, of what does not name one that may be used. */
+const malformed = 'malformed';
 /** Patterns are asked once per text: paths and authorities repeat, and come interned from the header table. */
 const mostRemembered = 4096;
 
@@ -56,23 +61,22 @@ export class Intake {
     last: boolean,
     caller: string,
   ): StreamListener {
-    const { recordings, service, snapshots, speaker, upstream } = this.#options;
+    const { kit, recordings, service, refusing, snapshots, speaker, upstream } = this.#options;
     const head = readHead(fields);
     const wrong = this.#check(head);
-    if (wrong !== null && wrong.http !== 0)
-      return new HttpAnswer(stream, wrong.http, wrong.message, last, this.#options.kit.wheel);
     const life = new Life(stream.openedAt);
-    const recording = recordings === null ? null : new Recording(recordings.budget, recordings.limitBytes);
+    const isCall = wrong === null;
+    const recording =
+      isCall && recordings !== null ? new Recording(recordings.budget, recordings.limitBytes) : null;
     const body = new CallerBody(stream, recording);
-    const relay = new CallerStream(stream, body, life, speaker, this.#resets);
+    const relay =
+      isCall || wrong.http === 0
+        ? new CallerStream(stream, body, life, speaker, this.#resets)
+        : new HttpAnswer(stream, wrong.http, life, last, kit.wheel);
     if (last) body.end();
-    if (wrong !== null) {
-      relay.answer(refuse(refused(wrong.code, wrong.message)));
-      return relay;
-    }
     const call = new Call({
-      method: head.path,
-      authority: head.authority,
+      method: isCall ? head.path : malformed,
+      authority: isCall ? head.authority : '',
       port: upstream,
       words: head.words,
       metadata: head.metadata,
@@ -84,29 +88,30 @@ export class Intake {
       snapshot: snapshots.value,
     });
     try {
-      service(call).then(
-        (reply) => this.#answer(relay, reply),
-        (bug: unknown) => this.#bug(relay, bug),
+      const serve = isCall ? service : refusing.to(() => refusal(refused(wrong.code, wrong.message)));
+      serve(call).then(
+        (reply) => this.#answer(relay, life, reply),
+        (bug: unknown) => this.#bug(relay, life, bug),
       );
     } catch (bug) {
-      this.#bug(relay, bug);
+      this.#bug(relay, life, bug);
     }
     return relay;
   }
 
-  #answer(relay: CallerStream, reply: Reply): void {
+  #answer(relay: Relay, life: Life, reply: Reply): void {
     try {
       relay.answer(reply);
     } catch (bug) {
-      this.#bug(relay, bug);
+      this.#bug(relay, life, bug);
     }
   }
 
   /** A filter threw: that is a bug of ours, and the caller must not hang for it. */
-  #bug(relay: CallerStream, bug: unknown): void {
+  #bug(relay: Relay, life: Life, bug: unknown): void {
     const error = bug instanceof Error ? bug : new Error(String(bug));
     this.#options.kit.log.error(
-      { error: error.message, stack: error.stack },
+      { id: life.id, error: error.message, stack: error.stack },
       'a filter threw; please report it',
     );
     relay.answer(refuse(ended(Code.INTERNAL, `a fault in the mesh: ${error.message}`)));
@@ -117,10 +122,10 @@ export class Intake {
       return {
         http: 415,
         code: Code.UNKNOWN,
-        message: `this port takes gRPC over HTTP/2, that is content-type: application/grpc, not '${head.contentType.slice(0, 64)}'\n`,
+        message: `this port takes gRPC over HTTP/2, that is content-type: application/grpc, not '${head.contentType.slice(0, 64)}'`,
       };
     if (head.httpMethod !== 'POST')
-      return { http: 405, code: Code.UNKNOWN, message: 'gRPC calls are POST requests\n' };
+      return { http: 405, code: Code.UNKNOWN, message: 'gRPC calls are POST requests' };
     if (!this.#paths.has(head.path)) {
       if (!pathPattern.test(head.path))
         return {
@@ -141,6 +146,11 @@ export class Intake {
     }
     return null;
   }
+}
+
+/** What a stream's answer is handed to. */
+interface Relay extends StreamListener {
+  answer(reply: Reply): void;
 }
 
 interface Wrong {

@@ -1,5 +1,5 @@
 import type { Abort, Connection, Stream, StreamListener } from '../../wire/index.ts';
-import { ErrorCode } from '../../wire/index.ts';
+import { ErrorCode, PieceQueue } from '../../wire/index.ts';
 import type { BodySink } from '../core/body.ts';
 import type { Attempt } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
@@ -22,13 +22,6 @@ export interface Peer {
   wasReset(): void;
 }
 
-/** A part of the reply that came before anybody was attached. */
-interface Early {
-  readonly chunk: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * PeerStream is one attempt on one stream: it takes the request's bytes, and is the reply as soon as that begins.
  */
@@ -43,7 +36,8 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   readonly #peer: Peer;
   readonly #stream: Stream;
   #sink: ReplySink | null = null;
-  #early: Early[] | null = null;
+  /** What of the reply came before anybody was attached. */
+  #early: PieceQueue | null = null;
   #trailers: Fields = [];
   #trailersNever: readonly string[] | null = null;
   #settle: (status: Status) => void = nothing;
@@ -69,8 +63,8 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   // The request's bytes.
 
-  write(chunk: Uint8Array, start: number, end: number, owned: boolean): void {
-    this.#stream.write(chunk, start, end, owned);
+  write(chunk: Uint8Array, start: number, end: number): void {
+    this.#stream.write(chunk, start, end);
   }
 
   /** The caller half-closed. The reply goes on: it ends by `finish`. */
@@ -96,8 +90,10 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   data(chunk: Buffer, start: number, end: number, last: boolean): void {
     if (this.#sink !== null) this.#sink.relay(chunk, start, end);
-    else if (this.#early === null) this.#early = [{ chunk, start, end }];
-    else this.#early.push({ chunk, start, end });
+    else if (this.over === null) {
+      this.#early ??= new PieceQueue(this.#stream.connection.loop.blocks);
+      this.#early.push(chunk, start, end);
+    }
     if (last)
       this.#finish(
         { code: Code.UNKNOWN, message: 'the peer ended without a status', from: 'peer', reached: true },
@@ -115,8 +111,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   attach(sink: ReplySink): void {
     const early = this.#early;
-    this.#early = null;
-    if (early !== null) for (const { chunk, start, end } of early) sink.relay(chunk, start, end);
+    if (early !== null) this.#relayEarly(early, sink);
     if (this.over !== null) sink.finish(this.over, this.#trailers, this.#trailersNever);
     else this.#sink = sink;
   }
@@ -127,6 +122,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   discard(): void {
     this.#sink = null;
+    this.#early?.clear();
     this.#early = null;
     if (this.over !== null) return;
     this.#stream.reset(ErrorCode.CANCEL);
@@ -176,6 +172,15 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
       if (!isOurs(fields[i]!) || (this.#peer.trusted && mayPass(fields[i]!)))
         passed.push(fields[i]!, fields[i + 1]!);
     return passed;
+  }
+
+  #relayEarly(early: PieceQueue, sink: ReplySink): void {
+    while (early.bytes > 0) {
+      const piece = early.first;
+      sink.relay(piece, 0, piece.length);
+      early.take(piece.length);
+    }
+    this.#early = null;
   }
 
   #handOver(): void {

@@ -1,4 +1,4 @@
-import { type Abort, ErrorCode } from '../../wire/index.ts';
+import { type Abort, type Breach, ErrorCode } from '../../wire/index.ts';
 import { broken, Code, type Status } from '../core/status.ts';
 
 /**
@@ -21,12 +21,42 @@ const codeOfReset = (code: number): Code => {
   }
 };
 
+/** The settings behind the limits that one stream can break. */
+const settings: { readonly [Limit in Breach]?: string } = {
+  message: 'limits.message',
+  'message-timeout': 'limits.message-time',
+  'header-list': 'limits.header-list and limits.header-fields',
+  held: 'limits.held',
+};
+
+/** Why a stream ended, and what to change when a limit of ours was the reason. */
+const reason = ({ message, breach }: Abort): string => {
+  const setting = breach === undefined ? undefined : settings[breach];
+  return setting === undefined ? message : `${message} (set by ${setting})`;
+};
+
+/**
+ * What becomes of a call whose caller's stream is over before its time. Where a limit was broken the code is the one
+ * that the caller would have made of a reset: RESOURCE_EXHAUSTED, and CANCELLED for octets that did not come or were
+ * not read in time. Not DEADLINE_EXCEEDED, which would be held against the peer.
+ */
+export const statusOfCallerAbort = (abort: Abort): Status => {
+  const broke = abort.breach !== undefined;
+  return {
+    code: broke ? codeOfReset(abort.code) : Code.CANCELLED,
+    message: `the caller's stream: ${reason(abort)}`,
+    // A limit is a rule of ours: it tells nothing of the peer, so it is not the wire's.
+    from: broke ? 'mesh' : 'wire',
+    reached: true,
+  };
+};
+
 /**
  * What the end of an attempt's stream means for the call. `where` names the peer's address. `late`: the deadline has
  * passed. A server that resets with CANCEL then (grpc-go does, a moment before our own timer) says just that.
  */
 export const statusOfAbort = (abort: Abort, where: string, late = false): Status => {
-  const message = `${where}: ${abort.message}`;
+  const message = `${where}: ${reason(abort)}`;
   if (abort.by === 'connection') return broken(message, abort.reached);
   const outOfTime = abort.breach === 'message-timeout' || (late && abort.code === ErrorCode.CANCEL);
   const code = outOfTime ? Code.DEADLINE_EXCEEDED : codeOfReset(abort.code);

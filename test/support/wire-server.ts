@@ -96,7 +96,7 @@ export const answerData =
       if (!exchange.last || exchange.stream!.headersSent) return;
       const octets = Buffer.from(text, 'latin1');
       exchange.stream!.headers([':status', '200', 'content-type', 'application/grpc'], null, false);
-      exchange.stream!.write(octets, 0, octets.length, true);
+      exchange.stream!.write(octets, 0, octets.length);
       exchange.stream!.trailers(['grpc-status', '0']);
       exchange.stream!.release();
     };
@@ -114,7 +114,7 @@ export const answerEcho = (exchange: Exchange): void => {
     stream.trailers(['grpc-status', '0']);
     stream.release();
   };
-  exchange.onData = (chunk, start, end) => stream.write(chunk, start, end, false);
+  exchange.onData = (chunk, start, end) => stream.write(chunk, start, end);
   exchange.onSent = (bytes) => stream.credit(bytes);
   exchange.onEvent = finish;
   finish();

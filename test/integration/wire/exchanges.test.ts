@@ -205,7 +205,7 @@ describe('a client', () => {
     await until(() => call.aborts.length === 1, 'the reset');
     expect(call.last).toBe(true);
     expect(call.aborts).toMatchObject([{ by: 'peer', code: ErrorCode.NO_ERROR }]);
-    call.target.write(Buffer.alloc(10), 0, 10, true); // goes nowhere
+    call.target.write(Buffer.alloc(10), 0, 10); // goes nowhere
     expect(client.connection.room).toBe(2);
     await over();
   });
@@ -270,7 +270,7 @@ test('200 streams at a time echo through both roles, with octets, order and trai
     const call = client.call([...requestFields, 'x-secret', `s${i}`], false, ['x-secret']);
     const body = message(Buffer.alloc(i * 1000, i));
     for (let at = 0; at < body.length; at += 7000)
-      call.target.write(body, at, Math.min(body.length, at + 7000), true);
+      call.target.write(body, at, Math.min(body.length, at + 7000));
     call.target.trailers(['x-end', `e${i}`], ['x-end']);
     return { call, body };
   });

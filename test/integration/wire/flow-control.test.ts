@@ -149,7 +149,7 @@ describe('what we send', () => {
       answer: (exchange) => {
         const { stream } = exchange;
         stream!.headers([':status', '200'], null, false);
-        stream!.write(Buffer.alloc(bytes, stream!.id), 0, bytes, true);
+        stream!.write(Buffer.alloc(bytes, stream!.id), 0, bytes);
         stream!.trailers(['grpc-status', '0']);
         stream!.release();
       },
@@ -237,7 +237,7 @@ describe('the budget of a process', () => {
       answer: ({ stream }) => {
         stream!.headers([':status', '200'], null, false);
         const bytes = stream!.id * 1000;
-        stream!.write(Buffer.alloc(bytes), 0, bytes, true);
+        stream!.write(Buffer.alloc(bytes), 0, bytes);
       },
     });
     const peers = await Promise.all([

@@ -48,7 +48,7 @@ describe('node:http2', () => {
     const server = await startWire({
       answer: ({ stream }) => {
         stream!.headers([':status', '200'], null, false);
-        for (let i = 0; i < 4; i++) stream!.write(whole, 0, whole.length, true);
+        for (let i = 0; i < 4; i++) stream!.write(whole, 0, whole.length);
         stream!.trailers(['grpc-status', '0']);
         stream!.release();
       },
@@ -79,7 +79,7 @@ describe('node:http2', () => {
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
     const client = await dialWire(portOf(server));
     const call = client.call(requestFields, false);
-    call.target.write(whole, 0, whole.length, true);
+    call.target.write(whole, 0, whole.length);
     call.target.end();
     await until(() => call.bytes > 100_000, 'the beginning of the echo');
     leave();
@@ -156,15 +156,15 @@ describe('grpc-js', () => {
     const fieldsOf = (path: string) => requestFields.map((each) => (each === '/t.S/Echo' ? path : each));
     const unary = client.call(fieldsOf('/t.S/Unary'), false);
     const large = message(body.subarray(0, 3_000_000));
-    unary.target.write(large, 0, large.length, true);
+    unary.target.write(large, 0, large.length);
     unary.target.end();
     const refused = client.call(fieldsOf('/t.S/Unary'), false);
-    refused.target.write(message(Buffer.alloc(0)), 0, 5, true);
+    refused.target.write(message(Buffer.alloc(0)), 0, 5);
     refused.target.end();
     const unknown = client.call(fieldsOf('/t.S/Nothing'), true);
     const bidi = client.call(requestFields, false);
     for (let i = 0; i < 10; i++) {
-      bidi.target.write(message(Buffer.alloc(10_000, i)), 0, 10_005, true);
+      bidi.target.write(message(Buffer.alloc(10_000, i)), 0, 10_005);
       await until(() => bidi.bytes === 10_005 * (i + 1), `reply ${i}`);
     }
     bidi.target.end();

@@ -220,7 +220,7 @@ describe('a peer that does not read', () => {
     const server = await startWire({
       answer: ({ stream }) => {
         stream!.headers([':status', '200'], null, false);
-        stream!.write(body, 0, body.length, true);
+        stream!.write(body, 0, body.length);
         stream!.trailers(['grpc-status', '0']);
       },
     });

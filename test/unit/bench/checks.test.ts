@@ -66,7 +66,7 @@ describe('the load generator', () => {
       const listener = answerless(stream);
       listener.data = (chunk, start, end, ended) => {
         stream.headers(head, null, false);
-        stream.write(chunk, start, end - 1, false);
+        stream.write(chunk, start, end - 1);
         if (ended) stream.trailers(['grpc-status', '0']);
         stream.release();
       };

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { CallerBody } from '../../../sidecar/transports/caller-body.ts';
 import { Recording, RecordingBudget } from '../../../sidecar/transports/recording.ts';
-import type { Stream } from '../../../wire/index.ts';
+import { Loop, type Stream } from '../../../wire/index.ts';
 
 const setting = (callLimit: number, processLimit = callLimit) => {
-  const budget = new RecordingBudget(processLimit);
+  const budget = new RecordingBudget(processLimit, new Loop().blocks);
   const credits: number[] = [];
   const stream = { credit: (bytes: number) => void credits.push(bytes) } as unknown as Stream;
   const body = new CallerBody(stream, new Recording(budget, callLimit));

@@ -54,16 +54,3 @@ test('a connection that asks is flushed once at the end of the turn', () => {
   vi.advanceTimersByTime(0);
   expect(driven.flushes).toBe(1);
 });
-
-test('lent memory that was not written comes back to the next borrower', () => {
-  const { loop } = timed();
-  const first = loop.borrow(100);
-  expect(first.length).toBe(65_536);
-  loop.giveBack(first.subarray(100));
-  const second = loop.borrow(100);
-  expect(second.buffer).toBe(first.buffer);
-  expect(second.byteOffset).toBe(100);
-  loop.giveBack(second.subarray(second.length - 8191));
-  expect(loop.borrow(1).buffer).not.toBe(first.buffer);
-  expect(loop.borrow(100_000).length).toBe(100_000);
-});
