@@ -30,6 +30,31 @@ const lists: readonly (readonly [Forbidden, BlockList])[] = Object.entries(nets)
   return [why as Forbidden, list];
 });
 
+/** The same rules as ranges of numbers: a look into a BlockList makes an object, and lists have thousands of addresses. */
+const ranges: readonly (readonly [Forbidden, from: number, to: number])[] = Object.entries(nets).flatMap(
+  ([why, members]) =>
+    members
+      .filter(([, , family]) => family === 'ipv4')
+      .map(([address, bits]): [Forbidden, number, number] => {
+        const from = numberOf(address);
+        return [why as Forbidden, from, from + 2 ** (32 - bits)];
+      }),
+);
+
+/** An IPv4 address as a number. */
+function numberOf(address: string): number {
+  let sum = 0;
+  let octet = 0;
+  for (let at = 0; at < address.length; at++) {
+    const char = address.charCodeAt(at);
+    if (char === 0x2e) {
+      sum = sum * 256 + octet;
+      octet = 0;
+    } else octet = octet * 10 + char - 0x30;
+  }
+  return sum * 256 + octet;
+}
+
 const hostname = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?$/;
 /** `0xA9FEA9FE`, `2852039166` and `169.254.43518` are IPv4 addresses to every resolver. */
 const endsInNumber = /(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)\.?$/;
@@ -42,8 +67,13 @@ export const forbidden = (host: string): Forbidden | null => {
   const family = isIP(host);
   if (family === 0)
     return host.length <= 253 && hostname.test(host) && !endsInNumber.test(host) ? null : 'malformed';
-  if (family === 6 && host.includes('%')) return 'link-local';
+  if (family === 4) {
+    const number = numberOf(host);
+    for (const [why, from, to] of ranges) if (number >= from && number < to) return why;
+    return null;
+  }
+  if (host.includes('%')) return 'link-local';
   // A BlockList sees through IPv4 addresses in IPv6 clothes, `::ffff:169.254.169.254`.
-  for (const [why, list] of lists) if (list.check(host, family === 4 ? 'ipv4' : 'ipv6')) return why;
+  for (const [why, list] of lists) if (list.check(host, 'ipv6')) return why;
   return null;
 };

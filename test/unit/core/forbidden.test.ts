@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { forbidden } from '../../../sidecar/core/forbidden.ts';
 
@@ -46,5 +47,22 @@ describe('forbidden', () => {
     ['-a', 'malformed'],
     ['/run/app.sock', 'malformed'],
     ['x'.repeat(254), 'malformed'],
+    ['169.254.255.255', 'link-local'],
+    ['239.255.255.255', 'multicast'],
+    ['240.0.0.0', 'reserved'],
   ])('forbids %s: %s', (host, why) => expect(forbidden(host)).toBe(why));
+
+  it.each(['169.253.255.255', '169.255.0.0', '1.0.0.0', '223.255.255.255'])(
+    'lets %s be dialled, right beside what is forbidden',
+    (address) => expect(forbidden(address)).toBeNull(),
+  );
+
+  it('says the same of an IPv4 address in IPv6 clothes', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (address) => {
+        expect(forbidden(address)).toBe(forbidden(`::ffff:${address}`));
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
