@@ -293,14 +293,4 @@ describe('signals', () => {
     expect(await ended).toBe(130);
     expect(steps).toEqual(['start', 'close']);
   });
-
-  it('one that comes early is answered with its code also when readiness then fails', async () => {
-    let never = (_why: Error): void => {};
-    const close = async (): Promise<void> => never(new Error('the sidecar was stopped before it was ready'));
-    const { around, signals } = stage({ ready: new Promise((_, reject) => (never = reject)), close });
-    const ended = run(orders, ['outrigger-no-such-command'], around);
-    await new Promise((resolve) => setImmediate(resolve));
-    signals.emit('SIGTERM', 'SIGTERM');
-    expect(await ended).toBe(143);
-  });
 });
