@@ -60,3 +60,9 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(observe(kit, 'inbound')) //                            above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
     .use(authorize(kit, settings.authorize)); //                last before the app, so that it sees nobody who may not call
+
+/** What happens to a call that its listener cannot take, such as one with a malformed path. */
+export const refusing = (kit: Kit, direction: 'outbound' | 'inbound'): Stack<Call, Call> =>
+  stack<Call>()
+    .use(correlate(kit, direction)) //                          as above, so that this refusal has an id too
+    .use(observe(kit, direction)); //                           as above, so that it is counted among the others

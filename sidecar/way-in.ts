@@ -7,7 +7,7 @@ import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
-import { inbound } from './stack.ts';
+import { inbound, refusing } from './stack.ts';
 import { dialler } from './transports/dial.ts';
 import { type Listener, listen } from './transports/listener.ts';
 
@@ -48,6 +48,7 @@ export const openWayIn = async (
     upstream: '',
     snapshots: origins.assembly.snapshot,
     service,
+    refusing: refusing(kit, 'inbound'),
     identities: origins.identities,
     recordings: null,
     keepalive: keepaliveOf(ground),

@@ -2,18 +2,14 @@ import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
 import type { Life } from '../core/life.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Status } from '../core/status.ts';
-import type { Timer, Wheel } from '../core/wheel.ts';
+import { Timer, type Wheel } from '../core/wheel.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
 
 /** How long the body of such a request may take before it is answered all the same, in milliseconds. */
 const patienceMs = 5000;
 
 /** Answers a request that is not gRPC, in words of HTTP, once it has ended; its body is dropped. */
-export class HttpAnswer implements StreamListener, Timer {
-  slot = -1;
-  dueAt = 0;
-  before: Timer | null = null;
-  after: Timer | null = null;
+export class HttpAnswer extends Timer implements StreamListener {
   readonly #stream: Stream;
   readonly #http: number;
   readonly #life: Life;
@@ -23,6 +19,7 @@ export class HttpAnswer implements StreamListener, Timer {
 
   /** `http`: the status to answer with; `ended`: the request has no body. */
   constructor(stream: Stream, http: number, life: Life, ended: boolean, wheel: Wheel) {
+    super();
     this.#stream = stream;
     this.#http = http;
     this.#life = life;

@@ -83,6 +83,21 @@ describe('what follows a call over both hops', () => {
     expect(far.message).toMatch(/^outrigger echo: /);
     expect(far.trailers.get('x-request-id')).toEqual(['ask-me']);
   });
+
+  it('so does a refusal of a malformed path or authority, before any filter of the call has run', async () => {
+    const metadata = [['x-request-id', 'ask-me-too']] as const;
+    for (const [path, client] of [
+      ['/one/two/three', mesh.client],
+      ['/interop.Echo/Unary', mesh.connect('a;b')],
+    ] as const) {
+      const named = await client.raw(path, Buffer.alloc(0), { metadata });
+      expect(named.message).toMatch(/^outrigger web: ':(path|authority)' must be /);
+      expect(named.trailers.get('x-request-id')).toEqual(['ask-me-too']);
+      const { trailers } = await client.raw(path);
+      expect(trailers.get('x-request-id')[0]).toMatch(/^[0-9a-f]{32}$/);
+    }
+    expect(sumOf(mesh.caller, 'outrigger_calls_total', 'method="malformed"', 'from="mesh"')).toBe(4);
+  });
 });
 
 describe('without a flag of the caller', () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FrameType } from '../../../wire/frames.ts';
 import { ErrorCode } from '../../../wire/index.ts';
 import { RawPeer, request, until } from '../../support/raw-http2.ts';
-import { type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
+import { sumOf, type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1));
 
@@ -27,13 +27,21 @@ describe('what is not gRPC over HTTP/2 on the app port', () => {
   });
   afterAll(() => mesh.close());
 
-  const ask = (headers: http2.OutgoingHttpHeaders): Promise<{ status: unknown; text: string }> =>
+  interface HttpAnswer {
+    status: unknown;
+    id: unknown;
+    text: string;
+  }
+  const madeId = expect.stringMatching(/^[0-9a-f]{32}$/);
+
+  const ask = (headers: http2.OutgoingHttpHeaders): Promise<HttpAnswer> =>
     new Promise((resolve, reject) => {
       const session = http2.connect(`http://127.0.0.1:${port}`);
-      const answer = { status: 0 as unknown, text: '' };
+      const answer: HttpAnswer = { status: 0, id: null, text: '' };
       const stream = session.request(headers);
       stream.on('response', (fields) => {
         answer.status = fields[':status'];
+        answer.id = fields['x-request-id'];
       });
       stream.on('data', (chunk: Buffer) => {
         answer.text += chunk;
@@ -80,13 +88,28 @@ describe('what is not gRPC over HTTP/2 on the app port', () => {
     };
     expect(await ask(headers)).toEqual({
       status: 415,
+      id: madeId,
       text: `this port takes gRPC over HTTP/2, that is content-type: application/grpc, not '${type}'\n`,
     });
   });
 
   it('a method other than POST is told so', async () => {
     const headers = { ':method': 'PUT', ':path': '/interop.Echo/Unary', 'content-type': 'application/grpc' };
-    expect(await ask(headers)).toEqual({ status: 405, text: 'gRPC calls are POST requests\n' });
+    expect(await ask(headers)).toEqual({ status: 405, id: madeId, text: 'gRPC calls are POST requests\n' });
+  });
+
+  it("the caller's own id comes back, and each answer is counted among the calls", async () => {
+    const headers = {
+      ':method': 'POST',
+      ':path': '/',
+      'content-type': 'text/html',
+      'x-request-id': 'page-1',
+    };
+    const before = sumOf(mesh.caller, 'outrigger_calls_total', 'method="malformed"', 'code="UNKNOWN"');
+    expect((await ask(headers)).id).toBe('page-1');
+    const after = sumOf(mesh.caller, 'outrigger_calls_total', 'method="malformed"', 'code="UNKNOWN"');
+    expect(after - before).toBe(1);
+    expect(sumOf(mesh.callees[0]!, 'outrigger_calls_total', 'method="malformed"')).toBe(0);
   });
 
   it('garbage harms nobody else', async () => {
