@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   readonly listener: ConnectionListener;
   /** Follow the gRPC messages in DATA, and hold them to `limits.messageBytes` and `messageMs`. Default true. */
   readonly followsMessages?: boolean;
-  /** Ping after `intervalMs` of silence, give up `timeoutMs` later; only towards peers that said they take part. */
+  /** Ping after `intervalMs` of silence, give up `timeoutMs` later; who did not say it takes part is pinged far less. */
   readonly keepalive?: KeepaliveTimes;
   /** Begin to drain at this age, without a limit to what is in progress; the caller adds jitter. 0 or absent: never. */
   readonly maxAgeMs?: number;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionListener, ConnectionOptions } from './connection-options.ts';
 import { Dispatch } from './dispatch.ts';
 import { Draining } from './draining.ts';
-import { defaultDrainMs, dueFor } from './due.ts';
+import { defaultDrainMs, dueFor, isDue } from './due.ts';
 import { type Breach, Floods, ResetWatch } from './floods.ts';
 import { defaultWindow, ErrorCode, errorName, FrameType, preface } from './frames.ts';
 import { Incoming } from './incoming.ts';
@@ -15,7 +15,7 @@ import { Sending } from './sending.ts';
 import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import { Stream } from './stream.ts';
 import { StreamIds } from './stream-ids.ts';
-import type { Abort, StreamListener } from './stream-listener.ts';
+import type { StreamListener } from './stream-listener.ts';
 import { StreamTable } from './stream-table.ts';
 
 type State = 'opening' | 'ready' | 'draining' | 'closed';
@@ -179,6 +179,7 @@ export class Connection implements Driven {
 
   /** GOAWAY came. Streams above `last` were not taken up (RFC 9113 section 6.8). */
   goneAway(last: number, code: number, text: string): void {
+    this.#keepalive?.goneAway(code, text);
     const reason = `the peer sent GOAWAY (${errorName(code)}${text === '' ? '' : `: ${text}`})`;
     this.#beginDraining(reason, Number.POSITIVE_INFINITY);
     if (this.role === 'client')
@@ -209,7 +210,7 @@ export class Connection implements Driven {
       if (now >= this.#lingerAt) this.socket.destroy();
       return;
     }
-    if (this.state === 'opening' && now - this.#openedAt >= limits.prefaceMs)
+    if (this.state === 'opening' && isDue(now - this.#openedAt, limits.prefaceMs))
       return this.#destroy('no HTTP/2 preface in time', 'preface-timeout');
     if (this.#dispatch.expire(now)) return this.#destroy('a header block without end', 'headers-timeout');
     if (this.#incoming.overdue(now)) return this.#destroy('a frame without end', 'headers-timeout');
@@ -217,7 +218,7 @@ export class Connection implements Driven {
     if (this.output.stalled(now)) return this.#destroy('the peer does not read', 'output');
     if (this.#draining?.overdue(now)) this.#secondStep();
     if (this.#draining?.over(now)) this.close('time to drain is over');
-    if (this.peer.keepalive && this.#keepalive?.tick(now, this.readAt) === false)
+    if (this.#keepalive?.tick(now, this.readAt, this.peer.keepalive, this.streams.size > 0) === false)
       this.#destroy('the peer does not answer pings');
   }
 
@@ -291,8 +292,7 @@ export class Connection implements Driven {
     this.state = 'closed';
     for (const stream of this.streams.list()) {
       const reached = this.role === 'server' || stream.id <= this.#flushedStream;
-      const abort: Abort = { code, by: 'connection', reached, message: reason };
-      stream.abort(abort);
+      stream.abort({ code, by: 'connection', reached, message: reason });
     }
     this.listener.closed(reason);
   }

@@ -1,3 +1,5 @@
+import { tickMs } from './loop.ts';
+
 /** How long streams may finish once draining, where nothing else was said, in milliseconds. */
 export const defaultDrainMs = 30_000;
 
@@ -27,3 +29,7 @@ export const dueFor = (ends: Ends, ageMs: number, idleMs: number): Due | null =>
     return { reason: 'maximum connection age', limitMs: Number.POSITIVE_INFINITY };
   return idleLimitMs > 0 && idleMs >= idleLimitMs ? { reason: 'idle', limitMs: drainMs } : null;
 };
+
+/** Whether a limit of time would be passed before the next tick: it is a promise, so the tick before keeps it. */
+export const isDue = (ageMs: number, limitMs: number): boolean =>
+  ageMs >= limitMs - Math.min(tickMs, limitMs / 10);

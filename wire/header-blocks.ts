@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { isDue } from './due.ts';
 import { fail, flood, onClosed, refuse, streamError } from './faults.ts';
 import { ErrorCode, Flag } from './frames.ts';
 import { HeaderAssembly } from './header-assembly.ts';
@@ -32,7 +33,7 @@ export class HeaderBlocks {
 
   /** Whether a header block has waited for its end for too long. */
   overdue(now: number): boolean {
-    return this.#assembly !== null && now - this.#assembly.begunAt >= this.#connection.limits.headersMs;
+    return this.#assembly !== null && isDue(now - this.#assembly.begunAt, this.#connection.limits.headersMs);
   }
 
   /** HEADERS. */

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Dispatch } from './dispatch.ts';
+import { isDue } from './due.ts';
 import { FrameReader } from './frame-reader.ts';
 import { defaultFrameSize, ErrorCode } from './frames.ts';
 import { Preamble } from './preamble.ts';
@@ -48,7 +49,7 @@ export class Incoming {
   /** Whether a frame has been begun and not completed for too long. */
   overdue(now: number): boolean {
     const { messageMs, headersMs } = this.#connection.limits;
-    return this.#reader.waited(now) >= (this.#reader.inData ? messageMs : headersMs);
+    return isDue(this.#reader.waited(now), this.#reader.inData ? messageMs : headersMs);
   }
 
   #readPreface(preamble: Preamble, chunk: Buffer, now: number): void {

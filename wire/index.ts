@@ -2,6 +2,7 @@ export { Connection } from './connection.ts';
 export type { ConnectionListener, ConnectionOptions } from './connection-options.ts';
 export { type Breach, ResetWatch } from './floods.ts';
 export { ErrorCode } from './frames.ts';
+export { PingPace } from './keepalive.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export { Loop } from './loop.ts';
 export { PieceQueue } from './piece-queue.ts';

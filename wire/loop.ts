@@ -16,7 +16,8 @@ export interface Holder {
   shed(): void;
 }
 
-const tickMs = 250;
+/** Milliseconds from tick to tick. */
+export const tickMs = 250;
 /** A tick later than this follows a pause of the whole process. */
 const lateMs = 1000;
 /** As much as Node reads at once. */

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { Connection, type Limits, type Loop } from '../../wire/index.ts';
+import { Connection, type Limits, type Loop, PingPace } from '../../wire/index.ts';
 import type { Attempt } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Address } from '../core/endpoint.ts';
@@ -30,18 +30,36 @@ export interface DialOptions {
   readonly maxAgeMs: number;
   /** How long calls may finish on a connection that drains, in milliseconds. */
   readonly drainMs: number;
-  /** Pings between outriggers; null: none, as towards our own app. */
+  /** Pings between outriggers, and far fewer to other peers; null: none, as towards our own app. */
   readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
 }
 
 /** TLS handshakes that we begin at once: each costs a millisecond of the loop that carries the calls. */
 const handshakesAtOnce = 32;
+/** Peers whose complaints of pings are remembered. */
+const pacesKept = 1000;
+
+/** What all links of a dialler share. */
+class Shared {
+  readonly contexts: Contexts = new Contexts();
+  readonly turnstile: Turnstile = new Turnstile(handshakesAtOnce);
+  readonly #paces: Map<string, PingPace> = new Map();
+
+  /** How often the peer at `id` is pinged, if it is no outrigger. */
+  paceOf(id: string): PingPace {
+    let pace = this.#paces.get(id);
+    if (pace === undefined) {
+      if (this.#paces.size >= pacesKept) this.#paces.clear();
+      this.#paces.set(id, (pace = new PingPace()));
+    }
+    return pace;
+  }
+}
 
 /** Opens connections to peers over TCP or unix sockets, with mutual TLS where there is an identity. */
 export const dialler = (options: DialOptions): Dial => {
-  const contexts = new Contexts();
-  const turnstile = new Turnstile(handshakesAtOnce);
-  return (address, events) => new PeerLink(address, events, options, contexts, turnstile);
+  const shared = new Shared();
+  return (address, events) => new PeerLink(address, events, options, shared);
 };
 
 class PeerLink implements Link, Peer, Timer {
@@ -57,21 +75,18 @@ class PeerLink implements Link, Peer, Timer {
   readonly #address: Address;
   readonly #events: LinkEvents;
   readonly #options: DialOptions;
+  readonly #shared: Shared;
   #socket: net.Socket | null = null;
   readonly #onClose = (): void => this.#failed('it closed the connection during the handshake');
   #leave: () => void = () => {};
   #unlisten: () => void = () => {};
 
-  constructor(
-    address: Address,
-    events: LinkEvents,
-    options: DialOptions,
-    contexts: Contexts,
-    turnstile: Turnstile,
-  ) {
+  constructor(address: Address, events: LinkEvents, options: DialOptions, shared: Shared) {
     this.#address = address;
     this.#events = events;
     this.#options = options;
+    this.#shared = shared;
+    const { turnstile } = shared;
     this.where = address.id;
     options.kit.wheel.arm(this, options.connectMs);
     if (options.identities === null) queueMicrotask(() => this.#plaintext());
@@ -81,7 +96,7 @@ class PeerLink implements Link, Peer, Timer {
           this.#leave = () => {};
           turnstile.leave();
         };
-        queueMicrotask(() => this.#secure(contexts));
+        queueMicrotask(() => this.#secure());
       });
   }
 
@@ -133,7 +148,7 @@ class PeerLink implements Link, Peer, Timer {
     socket.once('connect', () => this.#connected(socket, 0));
   }
 
-  #secure(contexts: Contexts): void {
+  #secure(): void {
     if (this.state !== 'connecting') return this.#leave();
     const identities = this.#options.identities!;
     const identity = identities.value;
@@ -141,7 +156,7 @@ class PeerLink implements Link, Peer, Timer {
     const socket = tls.connect({
       ...mutual,
       ...this.#place(),
-      secureContext: contexts.of(identity),
+      secureContext: this.#shared.contexts.of(identity),
       // The name in the certificate is a SPIFFE id, checked below; the chain is checked by the handshake.
       checkServerIdentity: () => undefined,
     });
@@ -184,7 +199,7 @@ class PeerLink implements Link, Peer, Timer {
       role: 'client',
       loop,
       limits,
-      ...(keepalive && { keepalive }),
+      ...(keepalive && { keepalive: { ...keepalive, strangers: this.#shared.paceOf(this.#address.id) } }),
       maxAgeMs: ageMs,
       mustEndMs: lifeMs,
       drainMs,

@@ -36,6 +36,8 @@ export interface Listener {
 
 /** Connections of one address that may be in a handshake at once. */
 const handshakesPerAddress = 64;
+/** Connections that may be in a handshake at once, whoever they are: each costs a millisecond of the loop. */
+const handshakesAtOnce = 512;
 /** Verified peers reset streams for good reasons (deadlines, hedges): they may do it ten times as much. */
 const verifiedFactor = 10;
 
@@ -151,7 +153,11 @@ class OpenListener implements Listener {
   #beginHandshake(socket: net.Socket): void {
     const from = socket.remoteAddress ?? '';
     const pending = (this.#pending.get(from) ?? 0) + 1;
-    if (pending > handshakesPerAddress || this.#options.identities?.value === null) {
+    if (
+      pending > handshakesPerAddress ||
+      this.#handshakes.size >= handshakesAtOnce ||
+      this.#options.identities?.value === null
+    ) {
       this.#options.kit.meter.count('outrigger_handshakes_refused_total', 'too-many').value++;
       socket.destroy();
       return;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FrameType, Setting } from '../../../wire/frames.ts';
-import { ErrorCode } from '../../../wire/index.ts';
+import { ErrorCode, PingPace } from '../../../wire/index.ts';
 import {
   data,
   frame,
@@ -227,14 +227,41 @@ describe('keepalive', () => {
     await server.close();
   });
 
-  test('never pings a peer that did not say it takes part', async () => {
+  test('a peer that did not say it takes part is pinged after five minutes, while a stream is open', async () => {
     const { server, peer, pass } = await kept(settings());
-    for (let i = 0; i < 100; i++) await pass(2000);
+    await pass(299_999);
     await peer.settle(2);
     expect(pings(peer)).toEqual([]);
+    await pass(300_000);
+    await until(() => pings(peer).length === 1, 'a ping');
+    peer.send(frame(FrameType.PING, 1, 0, pings(peer)[0]!.payload));
+    peer.send(frame(FrameType.RST_STREAM, 0, 1, words(8)));
+    await peer.settle(3);
+    for (let i = 0; i < 5; i++) await pass(300_000);
+    await peer.settle(4);
+    expect(pings(peer).length).toBe(1);
     expect(server.closings).toEqual([]);
     peer.close();
     await server.close();
+  });
+
+  test('who complains of too many pings is pinged half as often, on its next connections too', async () => {
+    const strangers = new PingPace();
+    const complaint = Buffer.concat([words(0, 0xb), Buffer.from('too_many_pings')]);
+    for (const [expected, text] of [
+      [300_000, 'enough'],
+      [600_000, 'too_many_pings'],
+      [1_200_000, 'too_many_pings'],
+    ] as const) {
+      const server = await startWire({ keepalive: { intervalMs: 2000, timeoutMs: 1000, strangers } });
+      const peer = await RawPeer.dial(server.port);
+      await peer.settle();
+      peer.send(frame(FrameType.GOAWAY, 0, 0, Buffer.concat([complaint.subarray(0, 8), Buffer.from(text)])));
+      await peer.settle(2);
+      expect(strangers.ms).toBe(expected);
+      peer.close();
+      await server.close();
+    }
   });
 
   test('a PING is answered with its octets', async () => {
