@@ -2,11 +2,13 @@
  * `npm run chaos`: every row at full length and by the wall clock, as a table. Words after it pick rows: `T-40 T-5`.
  * Ends with 1 when a promise was not kept, or a control run showed no harm.
  */
+
+import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
 import { wireRows } from './wire-rows.ts';
 
 /** Every row there is. Others are added here, a file for each part of the mesh. */
-const rows: readonly Row[] = [...wireRows];
+const rows: readonly Row[] = [...wireRows, ...rotationRows];
 
 const picked = process.argv.slice(2);
 const wanted = rows.filter(({ id }) => picked.length === 0 || picked.some((word) => id.startsWith(word)));
