@@ -188,6 +188,8 @@ export class FakeEndpoint implements EndpointView {
   epoch = 0;
   trialFree = true;
   readonly verdicts: string[] = [];
+  /** Why, verdict by verdict. */
+  readonly causes: (Status | undefined)[] = [];
   readonly attempts: Attempt[] = [];
   answers: (attempt: Attempt) => Promise<Reply> = () => answer();
 
@@ -202,7 +204,8 @@ export class FakeEndpoint implements EndpointView {
     return free;
   }
 
-  judge(verdict: 'success' | 'failure' | 'neutral', epoch: number): void {
+  judge(verdict: 'success' | 'failure' | 'neutral', epoch: number, cause?: Status): void {
+    this.causes.push(cause);
     this.verdicts.push(epoch === this.epoch ? verdict : `stale ${verdict}`);
   }
 

@@ -34,20 +34,20 @@ export interface OneGate {
 export const lost: Status = broken('10.0.0.1:1: connection lost', true);
 
 /** How a test file makes gates; each is closed after the test that made it. */
-export const gates = (): (() => OneGate) => {
+export const gates = (): ((random?: () => number) => OneGate) => {
   const made: OneGate[] = [];
   afterEach(() => {
     for (const { gate } of made.splice(0)) gate.close();
   });
-  return () => {
-    const one = oneGate();
+  return (random) => {
+    const one = oneGate(random);
     made.push(one);
     return one;
   };
 };
 
-const oneGate = (): OneGate => {
-  const kit = stillKit();
+const oneGate = (random?: () => number): OneGate => {
+  const kit = stillKit(random);
   const guarded: GuardedByTest = {
     others: true,
     reachable: true,

@@ -37,6 +37,43 @@ describe('an endpoint whose connections fail', () => {
     await settled();
   });
 
+  it('dials in the background at times that chance moves, a fifth to either side', () => {
+    for (const [chance, firstMs] of [
+      [0, 80],
+      [0.5, 100],
+      [1, 120],
+    ] as const) {
+      const { send, links, kit } = oneEndpoint({}, () => chance);
+      void send();
+      links[0]!.break('connect ECONNREFUSED');
+      kit.pass(firstMs - 5);
+      expect(links).toHaveLength(1);
+      kit.pass(10);
+      expect(links).toHaveLength(2);
+    }
+  });
+
+  it('asks at once how the app is when it is connected again behind a shut gate', async () => {
+    for (const [breaks, gate] of [
+      [true, 'open'],
+      [false, 'shut'], // control: else it asks after a second
+    ] as const) {
+      const { send, links, kit, endpoint } = oneEndpoint();
+      void send();
+      links[0]!.ready();
+      for (let at = 0; at < 5; at++) endpoint.judge('failure', endpoint.epoch);
+      expect(endpoint.gate).toBe('shut');
+      if (breaks) {
+        links[0]!.break('ECONNRESET');
+        links[1]!.ready();
+      }
+      kit.pass(10);
+      await settled();
+      expect(endpoint.gate).toBe(gate);
+      endpoint.close('the test is over');
+    }
+  });
+
   it('takes calls again when a dial in the background went well', async () => {
     const { send, links, kit, endpoint } = oneEndpoint();
     send();

@@ -62,9 +62,8 @@ describe('an endpoint', () => {
   });
 
   it('refuses more than may wait, and says how many do', async () => {
-    const { send, counted, links } = oneEndpoint({ mostWaiting: 2 });
-    send();
-    send();
+    const { send, counted, links, endpoint } = oneEndpoint({ mostWaiting: 2 });
+    const calls = [send(), send()];
     expect(await send().status).toEqual({
       code: Code.RESOURCE_EXHAUSTED,
       message: "2 calls wait for a connection to 10.0.0.1:50051 of 'inventory' already",
@@ -72,7 +71,11 @@ describe('an endpoint', () => {
       reached: false,
     });
     expect(counted('outrigger_link_queue_full_total')).toBe(1);
-    links[0]!.close('the test is over');
+    expect([endpoint.waiting, endpoint.available]).toEqual([2, false]);
+    links[0]!.ready();
+    expect(links[0]!.sent).toEqual(calls.map((each) => each.attempt)); // those who waited lose nothing
+    expect(endpoint.available).toBe(true);
+    expect(send().attempt).toBe(links[0]!.sent[2]); // control: with room nobody waits
   });
 
   it('lets a waiting call go when its time is over, and nobody loses their place', async () => {

@@ -80,6 +80,9 @@ describe('a gate with a call on trial', () => {
     gate.judge('success', before);
     await settled();
     expect(gate.state).toBe('probing');
+    gate.judge('success', gate.epoch); // control: the one that took it
+    await settled();
+    expect(gate.state).toBe('open');
   });
 
   it('does not wait for ever for a trial: silence fails it', async () => {

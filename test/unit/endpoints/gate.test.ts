@@ -43,8 +43,26 @@ describe('a gate', () => {
     fail(5);
     gate.judge('success', before); // began before the outage
     expect(gate.state).toBe('shut');
-    gate.judge('failure', before);
-    expect(gate.state).toBe('shut');
+    const during = gate.epoch;
+    gate.judge('success', during);
+    expect(gate.state).toBe('open');
+    for (const epoch of [before, during]) for (let at = 0; at < 10; at++) gate.judge('failure', epoch, lost);
+    expect(gate.state).toBe('open'); // they began before it opened
+    fail(5);
+    expect(gate.state).toBe('shut'); // control: these did not
+  });
+
+  it('moves its probes by chance, a fifth to either side, so that many sidecars do not probe together', async () => {
+    for (const [chance, at] of [
+      [0, 800],
+      [0.5, 1000],
+      [0.999, 1200],
+    ] as const) {
+      const { fail, guarded, pass } = setUp(() => chance);
+      fail(5);
+      await pass(1300);
+      expect(Math.round(guarded.probes[0]! / 100) * 100).toBe(at); // the test looks every 100 ms
+    }
   });
 
   it('opens for a success that began while it was shut', () => {
@@ -137,23 +155,33 @@ describe('a gate', () => {
   it('outlives a probe that throws', async () => {
     const { gate, fail, guarded, pass } = setUp();
     fail(5);
-    guarded.probe = () => Promise.reject(new Error('a bug below'));
+    let asked = 0;
+    guarded.probe = () => {
+      asked++;
+      return Promise.reject(new Error('a bug below'));
+    };
     await pass(1000);
+    expect([asked, gate.state]).toEqual([1, 'shut']);
     guarded.probe = () => Promise.resolve('serving');
     await pass(1000);
     expect(gate.state).toBe('open');
   });
 
   it('drops the answer of a probe that comes when the gate has changed', async () => {
-    const { gate, fail, guarded, pass } = setUp();
-    let answer!: (health: Health) => void;
-    guarded.health = new Promise((resolve) => (answer = resolve));
-    fail(5);
-    await pass(1000);
-    gate.judge('success', gate.epoch); // a real call went well meanwhile
-    answer('unknown'); // would put a call on trial
-    await settled();
-    expect(gate.state).toBe('open');
+    for (const [meanwhile, state] of [
+      [true, 'open'],
+      [false, 'probing'], // control
+    ] as const) {
+      const { gate, fail, guarded, pass } = setUp();
+      let answer!: (health: Health) => void;
+      guarded.health = new Promise((resolve) => (answer = resolve));
+      fail(5);
+      await pass(1000);
+      if (meanwhile) gate.judge('success', gate.epoch); // a real call went well
+      answer('unknown'); // puts a call on trial
+      await settled();
+      expect(gate.state).toBe(state);
+    }
   });
 
   it('leaves no timer behind when it is closed, in any state, nor when it opens', async () => {

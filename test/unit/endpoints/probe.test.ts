@@ -47,6 +47,7 @@ describe('a probe', () => {
     endpoint.gate = 'shut';
     endpoint.answers = () => Promise.resolve(replyOf(message(8, 1)));
     expect(await healthProbe(kit)(endpoint)).toBe('serving');
+    expect([endpoint.trialFree, endpoint.verdicts]).toEqual([true, []]);
     const { call } = endpoint.attempts[0]!;
     expect(call.method).toBe('/grpc.health.v1.Health/Check');
     expect(call.deadlineAt).toBe(kit.clock.now() + 1000);
@@ -69,8 +70,29 @@ describe('a probe', () => {
         attempt.call.life.wait({ cancelled: (status) => resolve(answer(status)) });
       });
     const health = healthProbe(kit, 1000)(endpoint);
-    kit.pass(1005);
+    kit.pass(995);
+    expect(endpoint.attempts[0]!.call.life.outcome).toBeNull();
+    kit.pass(10);
     expect(await health).toBe('failing');
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('gives back the room of an answer without end, and reads its first bytes alone', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    let given = 0;
+    const reply = replyOf([...message(8, 1), ...Array(100_000).fill(0)]);
+    endpoint.answers = () => Promise.resolve({ ...reply, taken: (bytes) => void (given += bytes) });
+    expect(await healthProbe(kit)(endpoint)).toBe('serving');
+    expect(given).toBe(100_007);
+  });
+
+  it('takes a bug below for a failing app, and leaves nothing behind', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    endpoint.answers = () => Promise.reject(new Error('a bug below'));
+    expect(await healthProbe(kit)(endpoint)).toBe('failing');
+    expect(endpoint.attempts[0]!.call.life.outcome).toMatchObject({ code: Code.INTERNAL });
     expect(kit.wheel.size).toBe(0);
   });
 

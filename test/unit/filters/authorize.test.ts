@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { silent } from '../../../sidecar/core/log.ts';
 import type { Intention } from '../../../sidecar/core/snapshot.ts';
 import { Code } from '../../../sidecar/core/status.ts';
 import { authorize } from '../../../sidecar/filters/authorize.ts';
@@ -23,6 +24,13 @@ keepsTheFilterContract('authorize', {
   },
 });
 
+/** A kit that notes the callers of whom a warning tells. */
+const tellingKit = (): { readonly kit: StillKit; readonly told: unknown[] } => {
+  const told: unknown[] = [];
+  const warn = ({ caller }: { readonly caller?: unknown }): void => void told.push(caller);
+  return { kit: { ...stillKit(), log: { ...silent, warn } }, told };
+};
+
 const ask = async (
   caller: string,
   said: ReturnType<typeof access>,
@@ -42,6 +50,29 @@ describe('authorize', () => {
       reached: false,
     });
     expect(kit.meter.count('outrigger_denied_total', 'web').value).toBe(1);
+  });
+
+  it('counts each refusal of a caller, and tells of it once', async () => {
+    const { kit, told } = tellingKit();
+    const filter = authorize(kit, { service: 'inventory', anonymous: false });
+    for (let at = 0; at < 3; at++)
+      await filter(newCall(kit.clock, { caller: 'web', snapshot: denyWeb }), () => answer());
+    expect(kit.meter.count('outrigger_denied_total', 'web').value).toBe(3);
+    expect(told).toEqual(['web']);
+  });
+
+  it('remembers 1,000 callers and no more; who was forgotten is judged as before', async () => {
+    const { kit, told } = tellingKit();
+    const filter = authorize(kit, { service: 'inventory', anonymous: false });
+    const ask = async (caller: string) =>
+      (await filter(newCall(kit.clock, { caller, snapshot: denyWeb }), () => answer())).over!.code;
+    expect(await ask('web')).toBe(Code.PERMISSION_DENIED);
+    for (let at = 1; at < 1000; at++) expect(await ask(`caller-${at}`)).toBe(Code.OK);
+    await ask('web');
+    expect(told).toEqual(['web']); // control: the thousandth is remembered beside it
+    await ask('caller-1000');
+    expect(await ask('web')).toBe(Code.PERMISSION_DENIED);
+    expect(told).toEqual(['web', 'web']);
   });
 
   it('says where the default comes from when no intention matches', async () => {

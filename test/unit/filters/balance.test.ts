@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { EndpointView } from '../../../sidecar/core/endpoint.ts';
 import { Code } from '../../../sidecar/core/status.ts';
 import { type BalanceSettings, balance } from '../../../sidecar/filters/balance.ts';
 import { answer, FakeEndpoint, routedCall, run, service } from '../../support/calls.ts';
@@ -34,11 +35,14 @@ const spread = (
   const filter = balance(kit, () => endpoints, settings);
   return Array.from({ length: calls }, () => {
     let chosen = -1;
-    void filter(routedCall(kit.clock, inventory), ({ endpoint, call }) => {
+    let noted: EndpointView | null = null;
+    const routed = routedCall(kit.clock, inventory);
+    void filter(routed, ({ endpoint, call }) => {
       chosen = endpoints.indexOf(endpoint as FakeEndpoint) + 1;
-      expect(call.life.at).toBe(endpoint);
+      noted = call.life.at;
       return answer();
     });
+    expect(noted).toBe(endpoints[chosen - 1]);
     return chosen;
   });
 };
@@ -76,15 +80,26 @@ describe('balance', () => {
     expect(new Set(spread(endpoints, 500))).toEqual(new Set([3, 5]));
   });
 
-  it('control: blind chance would send there', () => {
-    const random = dice();
-    const blind = Array.from({ length: 500 }, () => Math.floor(random() * 5) + 1);
-    expect(new Set(blind)).toEqual(new Set([1, 2, 3, 4, 5]));
+  it('control: with the same dice it sends there once they are available', () => {
+    expect(new Set(spread(many(5), 500))).toEqual(new Set([1, 2, 3, 4, 5]));
   });
 
-  it('goes round by setting, each service in its own turn', () => {
+  it('goes round by setting', () => {
     const chosen = spread(many(3), 7, () => 0, { choose: 'round-robin' });
     expect(chosen).toEqual([1, 2, 3, 1, 2, 3, 1]);
+  });
+
+  it('goes round each service in its own turn', () => {
+    const kit = stillKit(() => 0);
+    const lists: Record<string, FakeEndpoint[]> = { orders: many(2), payments: many(3) };
+    const filter = balance(kit, ({ name }) => lists[name]!, { choose: 'round-robin' });
+    const chosen: string[] = [];
+    for (const name of ['orders', 'payments', 'orders', 'payments', 'orders', 'payments'])
+      void filter(routedCall(kit.clock, service(name)), ({ endpoint }) => {
+        chosen.push(`${name} ${lists[name]!.indexOf(endpoint as FakeEndpoint) + 1}`);
+        return answer();
+      });
+    expect(chosen).toEqual(['orders 1', 'payments 1', 'orders 2', 'payments 2', 'orders 1', 'payments 3']);
   });
 
   it('goes round past endpoints that are not available', () => {
@@ -98,12 +113,16 @@ describe('balance', () => {
     const endpoints = many(2);
     endpoints[1]!.load = 1000;
     const filter = balance(kit, () => endpoints);
-    for (let at = 0; at < 50; at++)
-      void filter({ ...routedCall(kit.clock, inventory), met: [endpoints[0]!] }, ({ endpoint, previous }) => {
-        expect(endpoint).toBe(endpoints[1]);
-        expect(previous).toBe(1);
+    const chosen: string[] = [];
+    const choose = (met: FakeEndpoint[]) =>
+      void filter({ ...routedCall(kit.clock, inventory), met }, ({ endpoint, previous }) => {
+        chosen.push(`${endpoint.address.id} after ${previous}`);
         return answer();
       });
+    for (let at = 0; at < 50; at++) choose([endpoints[0]!]);
+    expect(chosen).toEqual(Array(50).fill('10.0.0.2:1 after 1'));
+    choose([]);
+    expect(chosen.at(-1)).toBe('10.0.0.1:1 after 0'); // control: it is by far the less loaded
   });
 
   it('takes the least bad when all gates are shut: a call is not failed for that', () => {
@@ -124,8 +143,12 @@ describe('balance', () => {
   it('takes the trial of an endpoint that is probing', () => {
     const [probing] = many(1);
     probing!.gate = 'probing';
-    spread([probing!], 1);
+    expect(spread([probing!], 1)).toEqual([1]);
     expect(probing!.trialFree).toBe(false);
+    expect(spread([probing!], 1)).toEqual([1]); // nothing better is left: it goes without the trial
+    const [open] = many(1);
+    spread([open!], 1);
+    expect(open!.trialFree).toBe(true); // control
   });
 
   it('says that a service has no instance', async () => {

@@ -29,10 +29,19 @@ const pass = (words: Parameters<typeof newCall>[1] & {}, kit = stillKit()) => {
 const rejected = (kit: ReturnType<typeof stillKit>) =>
   kit.meter.count('outrigger_ids_rejected_total', 'outbound').value;
 
+const trimmed = (kit: ReturnType<typeof stillKit>) =>
+  kit.meter.count('outrigger_baggage_trimmed_total', 'outbound').value;
+
 describe('correlate', () => {
   it('keeps a clean id as it came', () => {
     const { call, kit } = pass({ words: { requestId: 'Order-7:a.b_c' } });
-    expect(call.id).toBe('Order-7:a.b_c');
+    expect([call.id, call.life.id]).toEqual(['Order-7:a.b_c', 'Order-7:a.b_c']);
+    expect(rejected(kit)).toBe(0);
+  });
+
+  it('keeps an id of 128 letters, the longest', () => {
+    const { call, kit } = pass({ words: { requestId: 'z'.repeat(128) } });
+    expect(call.id).toBe('z'.repeat(128));
     expect(rejected(kit)).toBe(0);
   });
 
@@ -49,7 +58,7 @@ describe('correlate', () => {
     ['a line separator', 'a\u2028b'],
     ['JSON', 'a","level":50'],
     ['an encoded line break', '%0d%0a'],
-    ['129 letters', 'a'.repeat(129)],
+    ['129 letters', 'z'.repeat(129)],
   ])('makes a new id instead of one with %s, and counts it', (_, requestId) => {
     const { call, kit } = pass({ words: { requestId } });
     expect(call.id).toBe('a'.repeat(32));
@@ -73,7 +82,10 @@ describe('correlate', () => {
     const members = Array.from({ length: 65 }, (_, at) => `m${at}=1`);
     const { call, kit } = pass({ words: { baggage: members.join(',') } });
     expect(call.baggage).toBe(members.slice(0, 64).join(','));
-    expect(kit.meter.count('outrigger_baggage_trimmed_total', 'outbound').value).toBe(1);
+    expect(trimmed(kit)).toBe(1);
+    const most = pass({ words: { baggage: members.slice(1).join(',') } });
+    expect(most.call.baggage).toBe(members.slice(1).join(','));
+    expect(trimmed(most.kit)).toBe(0); // control: 64 are let through whole
   });
 
   it('makes ids that differ', () => {

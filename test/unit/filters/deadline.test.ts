@@ -52,12 +52,21 @@ describe('deadline', () => {
     expect(kit.wheel.size).toBe(0);
   });
 
+  it('control: without it a call goes on, whatever its timeout says', () => {
+    const kit = stillKit();
+    const { call } = hang(kit, { words: { timeout: '100m' } }, (each, next) => next(each));
+    kit.pass(600_000);
+    expect(call.life.outcome).toBeNull();
+    call.life.cancel({ code: Code.CANCELLED, message: '', from: 'wire', reached: true });
+  });
+
   it('does nothing to a call that ends in time', async () => {
     const kit = stillKit();
     const status = await run(
       (call) => deadline(kit, 'outbound')(call, () => answer()),
       newCall(kit.clock, { words: { timeout: '100m' } }),
     );
+    expect(kit.wheel.size).toBe(0);
     kit.pass(200);
     expect(status.code).toBe(Code.OK);
     expect(expired(kit)).toBe(0);
@@ -86,6 +95,7 @@ describe('deadline', () => {
       from: 'mesh',
       reached: false,
     });
+    expect(kit.meter.count('outrigger_deadline_expired_total', 'inbound').value).toBe(1);
   });
 
   it.each(['m', '123456789m', '1.5S', '-1S', '+1S', ' 1S', '1s', '1 S', '0x1S', '1mm', '１S'])(
@@ -100,12 +110,15 @@ describe('deadline', () => {
     },
   );
 
-  it('grants no more than the longest call', () => {
+  it('grants no more than the longest call', async () => {
     const kit = stillKit();
     const filter = deadline(kit, 'outbound', { longestCallMs: 1000, idleStreamMs: 300_000 });
-    const { call, passed } = hang(kit, { words: { timeout: '99999999H' } }, filter);
+    const { call, passed, running } = hang(kit, { words: { timeout: '99999999H' } }, filter);
     expect(passed.deadlineAt).toBe(kit.clock.now() + 1000);
-    call.life.cancel({ code: 1, message: '', from: 'wire', reached: true });
+    kit.pass(995);
+    expect(call.life.outcome).toBeNull();
+    kit.pass(10);
+    expect((await running).message).toContain('the deadline of 1000 ms has passed');
   });
 
   it('sets no deadline for a call that has none', () => {

@@ -62,6 +62,18 @@ describe('eject', () => {
     expect(await verdictOn(ended(Code.DEADLINE_EXCEEDED, 'idle'), { held: true })).toEqual(['neutral']);
   });
 
+  it('says why, so that the log of a gate can tell', async () => {
+    const kit = stillKit();
+    const endpoint = new FakeEndpoint();
+    const [atOnce, later] = [broken('refused', false), broken('lost', true)];
+    await run((each) => eject(kit)(each, () => answer(atOnce)), newAttempt(kit.clock, endpoint));
+    const attempt = newAttempt(kit.clock, endpoint);
+    const held = new HeldReply(attempt.call.life);
+    await eject(kit)(attempt, () => Promise.resolve(held));
+    held.end(later);
+    expect(endpoint.causes).toEqual([atOnce, later]);
+  });
+
   it('waits for the end of a reply that has begun', async () => {
     const kit = stillKit();
     const endpoint = new FakeEndpoint();

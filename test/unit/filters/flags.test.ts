@@ -64,6 +64,9 @@ describe('flags', () => {
     const full = Array.from({ length: 64 }, (_, at) => `m${at}=1`).join(',');
     expect(baggageBelow(full, flagged(['express', 'on']), kit)).toBe(full);
     expect(kit.meter.count('outrigger_flags_dropped_total').value).toBe(1);
+    const room = full.slice(full.indexOf(',') + 1); // control: where there is room for one, it is written
+    expect(baggageBelow(room, flagged(['express', 'on']), kit)).toBe(`${room},ff.express=on`);
+    expect(kit.meter.count('outrigger_flags_dropped_total').value).toBe(1);
   });
 
   it('follows the snapshot of each call', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Life } from '../../../sidecar/core/life.ts';
+import { silent } from '../../../sidecar/core/log.ts';
 import { Code, ok, refused } from '../../../sidecar/core/status.ts';
 import { observe } from '../../../sidecar/filters/observe.ts';
 import { answer, type CallParts, HeldReply, newCall, run } from '../../support/calls.ts';
@@ -16,6 +17,13 @@ const method = '/shop.Inventory/Get';
 
 const calls = (kit: StillKit, ...labels: string[]) =>
   kit.meter.count('outrigger_calls_total', ...labels).value;
+
+/** A kit that keeps the fields of the lines that say how a call ended. */
+const tellingKit = (verbose = true): { readonly kit: StillKit; readonly lines: object[] } => {
+  const lines: object[] = [];
+  const debug = (fields: object, text: string): void => void (text === 'call over' && lines.push(fields));
+  return { kit: { ...stillKit(), log: { ...silent, verbose, debug } }, lines };
+};
 
 describe('observe', () => {
   it('counts a call by service, method, code and who decided', async () => {
@@ -75,6 +83,8 @@ describe('observe', () => {
     const kit = stillKit();
     await run((call) => observe(kit, 'inbound')(call, () => answer()), newCall(kit.clock, { caller: 'web' }));
     expect(calls(kit, 'inbound', 'web', method, 'OK', 'peer')).toBe(1);
+    await run((call) => observe(kit, 'inbound')(call, () => answer()), newCall(kit.clock));
+    expect(calls(kit, 'inbound', 'anonymous', method, 'OK', 'peer')).toBe(1);
   });
 
   it('counts a code that gRPC does not know as other', async () => {
@@ -85,7 +95,7 @@ describe('observe', () => {
   });
 
   it('keeps no more edges than its limit, whatever callers invent, and loses no call', async () => {
-    const kit = stillKit();
+    const { kit, lines } = tellingKit();
     const filter = observe(kit, 'outbound');
     for (let at = 0; at < 2500; at++)
       await run((call) => filter(call, () => answer()), newCall(kit.clock, { method: `/a.B/M${at}` }));
@@ -93,6 +103,22 @@ describe('observe', () => {
     let sum = 0;
     for (const cell of family.cells.values()) sum += (cell as { value: number }).value;
     expect(sum).toBe(2500);
-    expect(family.cells.size).toBeLessThanOrEqual(2001);
+    expect(family.cells.size).toBe(2001);
+    expect(calls(kit, 'outbound', 'other', 'other', 'OK', 'peer')).toBe(500);
+    // The meter has a bound of its own; this one is of the edges that the filter keeps.
+    expect(lines[1999]).toMatchObject({ service: 'inventory', method: '/a.B/M1999' });
+    expect(lines[2000]).toMatchObject({ service: 'other', method: 'other' });
+  });
+
+  it('leaves a line for each call where the log asks for debug lines, and none elsewhere', async () => {
+    for (const verbose of [true, false]) {
+      const { kit, lines } = tellingKit(verbose);
+      const denied = refused(Code.PERMISSION_DENIED, 'no');
+      const call = newCall(kit.clock).identified('id-1', '', '', '');
+      await run((each) => observe(kit, 'outbound')(each, () => answer(denied)), call);
+      const fields = { id: 'id-1', direction: 'outbound', service: 'inventory', method, at: undefined };
+      const line = { ...fields, code: 'PERMISSION_DENIED', from: 'mesh', tookMs: 0 };
+      expect(lines).toEqual(verbose ? [line] : []);
+    }
   });
 });

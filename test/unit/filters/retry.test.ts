@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { RoutedCall } from '../../../sidecar/core/call.ts';
-import type { Reply } from '../../../sidecar/core/reply.ts';
+import { type Reply, refusal } from '../../../sidecar/core/reply.ts';
 import { broken, Code, ended, ok, refused, type Status } from '../../../sidecar/core/status.ts';
 import { balance } from '../../../sidecar/filters/balance.ts';
 import { retry } from '../../../sidecar/filters/retry.ts';
 import {
   answer,
+  type CallParts,
   FakeEndpoint,
   HeldReply,
   notingBody,
@@ -32,7 +33,7 @@ const unreached = broken('connection refused', false);
 const setUp = (
   endpoints: FakeEndpoint[],
   answers: Status[],
-  parts: Parameters<typeof routedCall>[2] = {},
+  { grantedMs = Number.POSITIVE_INFINITY, ...parts }: CallParts & { readonly grantedMs?: number } = {},
 ) => {
   const kit = stillKit();
   const met: string[] = [];
@@ -40,7 +41,8 @@ const setUp = (
   const body = notingBody();
   const balanced = balance(kit, () => endpoints);
   const filter = retry(kit, () => endpoints);
-  const routed = routedCall(kit.clock, inventory, { body, ...parts });
+  const arrived = routedCall(kit.clock, inventory, { body, ...parts });
+  const routed = { ...arrived, call: arrived.call.until(kit.clock.now() + grantedMs) };
   const serve = (each: RoutedCall): Promise<Reply> =>
     filter(each, (again) =>
       balanced(again, (attempt) => {
@@ -64,9 +66,13 @@ describe('retry', () => {
   });
 
   it('gives up after two further tries', async () => {
-    const { status, met } = setUp(three(), [unreached]);
+    const five = [...three(), new FakeEndpoint('10.0.0.4:1'), new FakeEndpoint('10.0.0.5:1')];
+    const { status, met, kit, body } = setUp(five, [unreached]);
     expect(await status).toBe(unreached);
+    expect(new Set(met).size).toBe(3); // though two more are there
     expect(met).toHaveLength(3);
+    expect(kit.meter.count('outrigger_retries_total', 'inventory').value).toBe(2);
+    expect(body.commits).toBe(1);
   });
 
   it.each<[string, Status]>([
@@ -81,6 +87,19 @@ describe('retry', () => {
     expect(await result.status).toBe(status);
     expect(result.met).toHaveLength(1);
     expect(result.body.commits).toBe(1);
+  });
+
+  it('does not repeat what has a head: its caller has seen the reply begin', async () => {
+    const kit = stillKit();
+    let tries = 0;
+    const begun = { ...(await refusal(unreached)), head: ['content-type', 'application/grpc'] };
+    const reply = await retry(kit, three)(routedCall(kit.clock, inventory), async ({ call }) => {
+      tries++;
+      call.life.at = three()[0]!;
+      return begun;
+    });
+    expect(reply).toBe(begun);
+    expect(tries).toBe(1);
   });
 
   it('does not repeat a call whose bytes are no longer all recorded', async () => {
@@ -138,6 +157,15 @@ describe('retry', () => {
     );
     expect(status).toBe(unreached);
     expect(tries).toBe(1);
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('control: with time for one wait it tries once more', async () => {
+    const { status, met, kit } = setUp([new FakeEndpoint()], [unreached], { grantedMs: 60 });
+    await settled();
+    kit.pass(30); // 25 ms; 50 more would be too late
+    expect(await status).toBe(unreached);
+    expect(met).toHaveLength(2);
     expect(kit.wheel.size).toBe(0);
   });
 

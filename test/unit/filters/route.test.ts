@@ -11,6 +11,7 @@ import {
   notingDiscovery,
   run,
   service,
+  settled,
   snapshot,
 } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
@@ -34,7 +35,7 @@ keepsTheFilterContract('route', {
 
 const setUp = (first: Snapshot = known, settings = routeDefaults) => {
   const kit = stillKit();
-  const cell = new Cell(first);
+  const cell = new WatchedCell(first);
   const discovery = notingDiscovery();
   const routed: { service: string; version: number }[] = [];
   const filter = route(kit, cell, discovery, settings);
@@ -54,12 +55,22 @@ const setUp = (first: Snapshot = known, settings = routeDefaults) => {
 };
 
 const unrouted = (kit: StillKit, reason: string) => kit.meter.count('outrigger_unrouted_total', reason).value;
-const listeners = (cell: Cell<Snapshot>): number => {
-  let heard = 0;
-  const probe = cell.listen(() => heard++);
-  probe();
-  return heard;
-};
+const waits = (kit: StillKit, outcome: string) =>
+  kit.meter.count('outrigger_route_waits_total', outcome).value;
+
+/** A cell that knows how many listen. */
+class WatchedCell extends Cell<Snapshot> {
+  listeners = 0;
+
+  override listen(listener: (value: Snapshot) => void): () => void {
+    this.listeners++;
+    const deaf = super.listen(listener);
+    return () => {
+      this.listeners--;
+      deaf();
+    };
+  }
+}
 
 describe('route', () => {
   it.each<[string, CallParts, string]>([
@@ -103,7 +114,7 @@ describe('route', () => {
     cell.set({ ...knowing(inventory), version: 3 });
     expect(await status).toBe(ok);
     expect(routed).toEqual([{ service: 'inventory', version: 3 }]);
-    expect(kit.wheel.size).toBe(0);
+    expect([kit.wheel.size, cell.listeners, waits(kit, 'answered')]).toEqual([0, 0, 1]);
   });
 
   it('waits a second and no longer, then names what was asked and what is near', async () => {
@@ -111,6 +122,7 @@ describe('route', () => {
     const { status, call } = ask({ authority: 'inventroy' });
     kit.pass(990);
     expect(call.life.doing).toBe("waiting for the first answer about service 'inventroy'");
+    expect(cell.listeners).toBe(1);
     kit.pass(15);
     expect(await status).toEqual({
       code: Code.UNAVAILABLE,
@@ -120,13 +132,13 @@ describe('route', () => {
       reached: false,
     });
     expect(unrouted(kit, 'unknown')).toBe(1);
-    expect(kit.meter.count('outrigger_route_waits_total', 'timeout').value).toBe(1);
-    expect(listeners(cell)).toBe(0);
+    expect([kit.wheel.size, cell.listeners, waits(kit, 'timeout')]).toEqual([0, 0, 1]);
   });
 
   it('does not wait again for a name that was answered with nothing', async () => {
-    const { ask } = setUp(snapshot({ asked: new Map([['inventory', false]]) }));
+    const { ask, kit } = setUp(snapshot({ asked: new Map([['inventory', false]]) }));
     expect((await ask().status).message).toContain("no service 'inventory' has been seen");
+    expect([waits(kit, 'timeout'), unrouted(kit, 'unknown')]).toEqual([0, 1]);
   });
 
   it('tells a service that lost its instances from one that never was', async () => {
@@ -154,8 +166,9 @@ describe('route', () => {
     const gone = { code: Code.CANCELLED, message: 'gone', from: 'wire', reached: true } as const;
     call.life.cancel(gone);
     expect(await status).toBe(gone);
-    expect(kit.wheel.size).toBe(0);
+    expect([kit.wheel.size, cell.listeners, waits(kit, 'cancelled')]).toEqual([0, 0, 1]);
     cell.set(known);
+    await settled();
     expect(routed).toEqual([]);
   });
 
