@@ -160,4 +160,12 @@ describe('the place of a stream that its caller reset', () => {
     await settled();
     expect(connection.places).toBe(0);
   });
+
+  test('buys no endless work: whoever goes on like that is cut off after the 500th', () => {
+    const { send, calls, breaches, connection } = intakeOnPipe({ limits: oneAtATime });
+    const pairs = Array.from({ length: 1000 }, (_, i) => [request(2 * i + 1, false), rst(2 * i + 1, 8)]);
+    send(...pairs.flat());
+    expect([calls.length, breaches, connection.state]).toEqual([501, ['resets'], 'closed']);
+    expect(calls.every((call) => call.life.outcome !== null)).toBe(true);
+  });
 });
