@@ -19,10 +19,7 @@ export interface OneEndpoint {
 }
 
 /** Makes one of `inventory` at 10.0.0.1:50051, where there are others and whose app serves. */
-export const oneEndpoint = (
-  settings: Partial<EndpointSettings> = {},
-  random?: () => number,
-): OneEndpoint => {
+export const oneEndpoint = (settings: Partial<EndpointSettings> = {}, random?: () => number): OneEndpoint => {
   const kit = stillKit(random);
   const { dial, links } = fakeDial();
   let gone = 0;

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { assemble } from '../../../sidecar/sources/assemble.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
-import { stillKit } from '../../support/kit.ts';
 import { drive } from '../../support/drive.ts';
+import { stillKit } from '../../support/kit.ts';
 import { instance, json, type Script, scriptedAgent } from '../consul/scripted-agent.ts';
 
 const cleanUp: (() => unknown)[] = [];
