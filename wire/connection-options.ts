@@ -37,8 +37,8 @@ export interface ConnectionOptions {
   readonly mustEndMs?: number;
   /** How long streams may finish once draining, in milliseconds. Default 30,000. */
   readonly drainMs?: number;
-  /** Server on plaintext: what to answer to HTTP/1.1. Our SETTINGS then wait for the preface. */
-  readonly http1Answer?: Buffer;
+  /** Server on plaintext: answers a request in HTTP/1.1 that has `begun`. Our SETTINGS then wait for the preface. */
+  readonly http1Answer?: (begun: Buffer) => Buffer;
   /** Share one between connections of one peer; default: one of its own. */
   readonly resets?: ResetWatch;
 }

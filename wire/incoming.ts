@@ -17,14 +17,14 @@ export class Incoming {
   readonly #connection: Connection;
   readonly #reader: FrameReader;
   /** What to answer to HTTP/1.1, if anything. */
-  readonly #http1Answer: Buffer | null;
+  readonly #http1Answer: ((begun: Buffer) => Buffer) | null;
   /** Server, until the preface has come. */
   #preamble: Preamble | null;
   #inTurn = 0;
   #framesCounted = 0;
   #discarded = 0;
 
-  constructor(connection: Connection, dispatch: Dispatch, http1Answer: Buffer | null) {
+  constructor(connection: Connection, dispatch: Dispatch, http1Answer: ((begun: Buffer) => Buffer) | null) {
     this.#connection = connection;
     this.#http1Answer = http1Answer;
     this.#reader = new FrameReader(dispatch, defaultFrameSize);
@@ -63,7 +63,7 @@ export class Incoming {
         return this.#reader.push(chunk, preamble.taken, now);
       case 'http1':
         if (this.#http1Answer === null) break;
-        connection.output.raw(this.#http1Answer);
+        connection.output.raw(this.#http1Answer(chunk));
         return connection.end('the peer speaks HTTP/1.1');
     }
     connection.fail(ErrorCode.PROTOCOL_ERROR, 'this is not an HTTP/2 preface');

@@ -22,6 +22,6 @@ export interface StreamListener {
   data(chunk: Buffer, start: number, end: number, last: boolean): void;
   /** `bytes` that were written have left the stream's queue for the socket. */
   sent(bytes: number): void;
-  /** The stream is over before its time; nothing follows. */
+  /** The stream is over before its time; nothing follows. For a limit (`breach`) a server may still say why in trailers. */
   aborted(abort: Abort): void;
 }

@@ -8,6 +8,9 @@ import { statusOfCallerAbort } from './status-mapping.ts';
 /** How long the body of such a request may take before it is answered all the same, in milliseconds. */
 const patienceMs = 5000;
 
+/** Octets of a request in HTTP/1.1 that are looked at for its id. */
+const longestHead = 8192;
+
 /** Answers a request that is not gRPC, in words of HTTP, once it has ended; its body is dropped. */
 export class HttpAnswer extends Timer implements StreamListener {
   readonly #stream: Stream;
@@ -68,3 +71,23 @@ export class HttpAnswer extends Timer implements StreamListener {
     stream.release();
   }
 }
+
+/** The fields of a request in HTTP/1.1 as far as it has `begun`: name, value, name, value; names in lower case. */
+export const http1Fields = (begun: Buffer): string[] => {
+  const fields: string[] = [];
+  for (const line of begun.toString('latin1', 0, longestHead).split('\r\n').slice(1)) {
+    if (line === '') break;
+    const colon = line.indexOf(':');
+    if (colon > 0) fields.push(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+  return fields;
+};
+
+/** A refusal in words of HTTP/1.1, which ends the connection. */
+export const http1Refusal = (message: string, id: string): Buffer => {
+  const text = `${message}\n`;
+  return Buffer.from(
+    'HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\n' +
+      `x-request-id: ${id}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  );
+};

@@ -1,4 +1,5 @@
 import type { Stream, StreamListener } from '../../wire/index.ts';
+import { emptyBody } from '../core/body.ts';
 import { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Service } from '../core/filter.ts';
@@ -11,7 +12,7 @@ import type { Stack } from '../core/stack.ts';
 import { Code, ended, refused } from '../core/status.ts';
 import { CallerBody } from './caller-body.ts';
 import { CallerStream } from './caller-stream.ts';
-import { HttpAnswer } from './http-answer.ts';
+import { HttpAnswer, http1Fields, http1Refusal } from './http-answer.ts';
 import { Recording, type RecordingBudget } from './recording.ts';
 import { type RequestHead, readHead } from './words.ts';
 
@@ -97,6 +98,31 @@ export class Intake {
       this.#bug(relay, life, bug);
     }
     return relay;
+  }
+
+  /** A request in HTTP/1.1 has `begun` on the port of that name: what it is answered. */
+  http1(begun: Buffer, name: 'app' | 'peers'): Buffer {
+    const { kit, refusing, snapshots, upstream } = this.#options;
+    const { words, metadata } = readHead(http1Fields(begun));
+    const arrivedAt = kit.clock.now();
+    const life = new Life(arrivedAt);
+    const status = refused(
+      Code.UNKNOWN,
+      `This is the ${name} port of an Outrigger sidecar: it takes gRPC over HTTP/2 (prior knowledge), not HTTP/1.1.`,
+    );
+    const named = {
+      method: malformed,
+      authority: '',
+      port: upstream,
+      words,
+      metadata,
+      never: null,
+      caller: '',
+    };
+    const call = new Call({ ...named, arrivedAt, body: emptyBody, life, snapshot: snapshots.value });
+    void refusing.to(() => refusal(status))(call);
+    life.settle(status);
+    return http1Refusal(status.message, life.id);
   }
 
   #answer(relay: Relay, life: Life, reply: Reply): void {

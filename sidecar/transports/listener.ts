@@ -41,14 +41,6 @@ const handshakesAtOnce = 512;
 /** Verified peers reset streams for good reasons (deadlines, hedges): they may do it ten times as much. */
 const verifiedFactor = 10;
 
-const http1Answer = (name: 'app' | 'peers'): Buffer => {
-  const text = `This is the ${name} port of an Outrigger sidecar: it takes gRPC over HTTP/2 (prior knowledge), not HTTP/1.1.\n`;
-  return Buffer.from(
-    'HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\n' +
-      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-  );
-};
-
 /** A socket in a handshake, and whom we believed when it began. */
 interface Handshake {
   readonly socket: net.Socket;
@@ -213,7 +205,7 @@ class OpenListener implements Listener {
       loop,
       limits,
       ...(keepalive && { keepalive }),
-      ...(peer === null && { http1Answer: http1Answer(name) }),
+      ...(peer === null && { http1Answer: (begun) => this.#intake.http1(begun, name) }),
       ...(peer !== null && { resets: this.#resetWatch(peer) }),
       maxAgeMs: maxAgeMs * (0.9 + 0.2 * kit.random()),
       mustEndMs: lifeMs,

@@ -178,6 +178,8 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     while (early.bytes > 0) {
       const piece = early.first;
       sink.relay(piece, 0, piece.length);
+      // A sink that was cut off while it took this discards the reply, and the queue with it.
+      if (this.#early !== early) return;
       early.take(piece.length);
     }
     this.#early = null;

@@ -70,6 +70,18 @@ describe('what is not gRPC over HTTP/2 on the app port', () => {
     );
   });
 
+  it('that answer has an id too, its own when that is clean, and is counted', async () => {
+    const counted = () => sumOf(mesh.caller, 'outrigger_calls_total', 'method="malformed"', 'code="UNKNOWN"');
+    const before = counted();
+    const idFor = async (id: string) =>
+      (await fetch(`http://127.0.0.1:${port}/`, { headers: { 'x-request-id': id } })).headers.get(
+        'x-request-id',
+      );
+    expect(await idFor('page-1')).toBe('page-1');
+    expect(await idFor('a"b')).toMatch(/^[0-9a-f]{32}$/);
+    expect(counted() - before).toBe(2);
+  });
+
   it('a TLS client is told nothing, but the port stays', async () => {
     const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from('16030100050100000100', 'hex')));
     await everything(socket);

@@ -90,7 +90,7 @@ describe('a server', () => {
 
   test('answers HTTP/1.1 in its own words, with no frame before them', async () => {
     const http1Answer = Buffer.from('HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-length: 0\r\n\r\n');
-    const server = await startWire({ http1Answer, answer: answerData('hello') });
+    const server = await startWire({ http1Answer: () => http1Answer, answer: answerData('hello') });
     const peer = await RawPeer.dial(server.port, null);
     peer.send(Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
     await peer.gone();
@@ -111,7 +111,7 @@ describe('a server', () => {
   });
 
   test('ends a connection that begins with noise, and others live on', async () => {
-    const server = await startWire({ http1Answer: Buffer.from('HTTP/1.1 505 x\r\n\r\n') });
+    const server = await startWire({ http1Answer: () => Buffer.from('HTTP/1.1 505 x\r\n\r\n') });
     const other = await RawPeer.dial(server.port);
     await other.settle();
     const noise = await RawPeer.dial(server.port, null);
