@@ -270,6 +270,7 @@ class RunningSidecar extends Timer implements Sidecar {
     this.#stop.abort();
     this.#origins.assembly.close();
     this.#origins.identity.close();
+    this.#origins.door?.close();
     this.#unwatch();
     this.#kit.wheel.close();
   }

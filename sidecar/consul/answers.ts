@@ -107,8 +107,8 @@ export const leafAnswer: z.ZodType<LeafAnswer> = z.object({
     .max(64 * 1024),
 });
 
-/** `/v1/catalog/services`: names to tags. */
-export const catalogAnswer: z.ZodType<Record<string, unknown>> = z.record(z.string(), z.unknown());
+/** The names in `/v1/catalog/services`, which has their tags too. */
+export const catalogAnswer: z.ZodType<string[]> = z.record(z.string(), z.unknown()).transform(Object.keys);
 
 /** `/v1/agent/service/:id`. */
 export interface AgentService {
@@ -124,4 +124,4 @@ export const agentService: z.ZodType<AgentService> = z.object({
 });
 
 /** Answers of which only the headers count. */
-export const nothing: z.ZodType<unknown> = z.unknown();
+export const nothing: z.ZodType<null> = z.unknown().transform(() => null);

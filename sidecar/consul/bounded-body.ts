@@ -4,15 +4,25 @@ import { Writable } from 'node:stream';
 /** Bytes of one answer of Consul that are read at most. A health answer of 1,000 instances is about 1.5 MB. */
 export const largestAnswer: number = 8 * 1024 * 1024;
 
+/** The body of an answer. */
+export interface AnswerBody {
+  /** Bytes. */
+  readonly length: number;
+  /** The bytes as they came; each part owns its memory, so that it can be given to a thread. */
+  readonly parts: readonly Uint8Array<ArrayBuffer>[];
+  /** All of it. */
+  readonly text: string;
+}
+
 /**
  * BoundedBody takes an answer's body as it arrives, and stops the exchange when the body grows too long or
  * breaks off: the `consul` package alone would read 50 MB, and wait for ever for what never comes.
  */
-export class BoundedBody extends Writable {
+export class BoundedBody extends Writable implements AnswerBody {
   readonly #most: number;
   readonly #stop: (why: 'large' | 'truncated') => void;
-  readonly #chunks: Buffer[] = [];
-  #length = 0;
+  readonly parts: Uint8Array<ArrayBuffer>[] = [];
+  length = 0;
 
   /** `stop` is called at most once; the exchange is then over. */
   constructor(most: number, stop: (why: 'large' | 'truncated') => void) {
@@ -26,9 +36,8 @@ export class BoundedBody extends Writable {
     this.on('pipe', (response: IncomingMessage) => this.#attend(response));
   }
 
-  /** The bytes so far, as text. */
   get text(): string {
-    return Buffer.concat(this.#chunks, this.#length).toString('utf8');
+    return Buffer.concat(this.parts, this.length).toString('utf8');
   }
 
   #attend(response: IncomingMessage): void {
@@ -39,12 +48,13 @@ export class BoundedBody extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
-    this.#length += chunk.length;
-    if (this.#length > this.#most) {
-      this.#chunks.length = 0;
-      this.#length = 0;
+    this.length += chunk.length;
+    if (this.length > this.#most) {
+      this.parts.length = 0;
+      this.length = 0;
       this.#stop('large');
-    } else this.#chunks.push(chunk);
+      // Copied: chunks share the memory that the socket was read into. Here and not at the end, so that it takes turns.
+    } else this.parts.push(new Uint8Array(chunk));
     done();
   }
 }

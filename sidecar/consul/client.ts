@@ -5,7 +5,7 @@ import https from 'node:https';
 import Consul from 'consul';
 import type { Kit } from '../core/kit.ts';
 import { timer } from '../core/wheel.ts';
-import { BoundedBody, largestAnswer } from './bounded-body.ts';
+import { type AnswerBody, BoundedBody, largestAnswer } from './bounded-body.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { mostPolls } from './polls.ts';
 
@@ -21,6 +21,8 @@ export interface ConsulSettings {
   readonly caFile?: string | null | undefined;
   /** Bytes of one answer; a setting for tests. */
   readonly largestAnswer?: number | undefined;
+  /** Bytes from which on an answer is read in a thread of its own; a setting for tests. */
+  readonly apartFrom?: number | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface Request {
 /** An answer with status 200. */
 export interface Response {
   readonly headers: http.IncomingHttpHeaders;
-  readonly body: string;
+  readonly body: AnswerBody;
 }
 
 /** What is used of the package beyond its types: the request methods that it inherits from `papi`. */
@@ -137,7 +139,7 @@ export class ConsulClient {
         if (done.res === undefined) fail('refused', hint(reasonOf(done.err)));
         else if (status !== 200) fail('status', `${status} ${explain(status, body.text)}`, status);
         else if (done.err !== undefined) fail('refused', reasonOf(done.err));
-        else end(null, { headers: done.res.headers, body: body.text });
+        else end(null, { headers: done.res.headers, body });
         next(false);
       }).catch((thrown) => fail('refused', hint(reasonOf(thrown))));
     });

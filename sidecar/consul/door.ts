@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { z } from 'zod';
 import type { Kit } from '../core/kit.ts';
-import * as answers from './answers.ts';
+import type * as answers from './answers.ts';
 import { ConsulClient, type ConsulSettings, type Lane } from './client.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { Polls } from './polls.ts';
+import { AnswerReader } from './reader.ts';
+import type { Shapes } from './reading.ts';
 
 /** How a question is asked. */
 export interface Question {
@@ -62,18 +63,22 @@ const answerMs = 10_000;
 const beatMs = 3000;
 
 /** Opens the door. Throws when the CA file cannot be read. Nothing is sent until the first question. */
-export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'random'>): ConsulDoor => {
+export const openConsul = (
+  settings: ConsulSettings,
+  kit: Pick<Kit, 'wheel' | 'random' | 'meter'>,
+): ConsulDoor => {
   const client = new ConsulClient(settings, kit, settings.caFile ? readCa(settings.caFile) : null);
+  const reader = new AnswerReader({ kit, apartFrom: settings.apartFrom });
   // Consul 1.8 answers the match without an index, so that nobody could hang there; the whole list has one.
   let matchLacksIndex = false;
-  const get = async <T>(
+  const get = async <S extends keyof Shapes>(
     lane: Lane,
     path: string,
     params: Record<string, string>,
-    schema: z.ZodType<T>,
+    shape: S,
     question: Question,
     query: Record<string, string> = {},
-  ): Promise<Answer<T>> => {
+  ): Promise<Answer<Shapes[S]>> => {
     const { index, waitMs = 0, mode = 'default', signal } = question;
     const asked = { ...query };
     if (mode !== 'default') asked[mode] = '1';
@@ -90,8 +95,9 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'r
       timeoutMs,
       signal,
     });
-    const value = read(schema, response.body, `Consul at ${client.url}: GET /v1${path}`);
-    return { value, ...trust(response.headers, `Consul at ${client.url}: GET /v1${path}`) };
+    const place = `Consul at ${client.url}: GET /v1${path}`;
+    const value = await reader.read(shape, response.body, place, signal);
+    return { value, ...trust(response.headers, place) };
   };
   const put = async (
     lane: Lane,
@@ -108,20 +114,13 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'r
     url: client.url,
     polls: new Polls(kit.random),
     connect: (service, question) =>
-      get('poll', '/health/connect/{service}', { service }, answers.connectAnswer, question, {
+      get('poll', '/health/connect/{service}', { service }, 'connect', question, {
         passing: '1',
       }),
     intentions: async (service, question) => {
       const query = { by: 'destination', name: service };
       const match = async (how: Question): Promise<Answer<answers.IntentionEntry[]>> => {
-        const answer = await get(
-          'poll',
-          '/connect/intentions/match',
-          {},
-          answers.intentionsAnswer,
-          how,
-          query,
-        );
+        const answer = await get('poll', '/connect/intentions/match', {}, 'intentions', how, query);
         return { ...answer, value: answer.value[service] ?? [] };
       };
       if (question.index === undefined || !matchLacksIndex) {
@@ -129,7 +128,7 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'r
         if (answer.index !== null) return answer;
         matchLacksIndex = true;
       }
-      const table = await get('poll', '/connect/intentions', {}, answers.nothing, question);
+      const table = await get('poll', '/connect/intentions', {}, 'nothing', question);
       const { value } = await match({ signal: question.signal, mode: question.mode });
       return { ...table, value };
     },
@@ -144,18 +143,18 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'r
         timeoutMs: answerMs,
         signal,
       });
-      return read(answers.verdict, response.body, `Consul at ${client.url}: POST /v1${path}`);
+      return reader.read('verdict', response.body, `Consul at ${client.url}: POST /v1${path}`, signal);
     },
-    roots: (question) => get('poll', '/agent/connect/ca/roots', {}, answers.rootsAnswer, question),
+    roots: (question) => get('poll', '/agent/connect/ca/roots', {}, 'roots', question),
     leaf: (service, question) =>
-      get('poll', '/agent/connect/ca/leaf/{service}', { service }, answers.leafAnswer, question),
+      get('poll', '/agent/connect/ca/leaf/{service}', { service }, 'leaf', question),
     names: async (signal) => {
       const question: Question = { signal, mode: 'stale' };
-      return Object.keys((await get('ask', '/catalog/services', {}, answers.catalogAnswer, question)).value);
+      return (await get('ask', '/catalog/services', {}, 'names', question)).value;
     },
     own: async (id, signal) => {
       try {
-        return (await get('ask', '/agent/service/{id}', { id }, answers.agentService, { signal })).value;
+        return (await get('ask', '/agent/service/{id}', { id }, 'service', { signal })).value;
       } catch (error) {
         if (error instanceof ConsulError && error.status === 404) return null;
         throw error;
@@ -178,7 +177,10 @@ export const openConsul = (settings: ConsulSettings, kit: Pick<Kit, 'wheel' | 'r
         enable: String(on),
         ...(on ? { reason } : {}),
       }),
-    close: () => client.close(),
+    close: () => {
+      client.close();
+      reader.close();
+    },
   };
 };
 
@@ -188,19 +190,6 @@ const readCa = (path: string): string => {
   } catch (thrown) {
     throw new Error(`the CA file of Consul cannot be read: ${reasonOf(thrown)}; give the path of a PEM file`);
   }
-};
-
-const read = <T>(schema: z.ZodType<T>, body: string, place: string): T => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    throw new ConsulError('garbage', `${place}: the answer is not JSON: '${reasonOf(body.slice(0, 60))}'`);
-  }
-  const checked = schema.safeParse(parsed);
-  if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  throw new ConsulError('garbage', `${place}: ${issue?.path.join('.') || 'the answer'}: ${issue?.message}`);
 };
 
 /** The largest index that Consul can mean: it counts in 64 bits. */

@@ -1,8 +1,17 @@
 /**
  * Why Consul did not answer a question: `refused` (no connection, or it broke), `timeout`, `status` (an HTTP
- * status other than 200), `garbage` (not what was asked for), `large` (above the bound), `stopped` (by us).
+ * status other than 200), `garbage` (not what was asked for), `large` (above the bound), `stopped` (by us), `token` (its
+ * file cannot be read), `unread` (a large answer, and the thread that reads those failed).
  */
-export type ConsulFailure = 'refused' | 'timeout' | 'status' | 'garbage' | 'large' | 'stopped' | 'token';
+export type ConsulFailure =
+  | 'refused'
+  | 'timeout'
+  | 'status'
+  | 'garbage'
+  | 'large'
+  | 'stopped'
+  | 'token'
+  | 'unread';
 
 /** A question that Consul did not answer. The message names the agent, the path, the cause and, where known, the fix. */
 export class ConsulError extends Error {

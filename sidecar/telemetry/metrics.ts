@@ -56,6 +56,11 @@ export const metrics: readonly MetricDefinition[] = [
   counter('outrigger_probes_total', 'Background probes of shut endpoints', 'service', 'outcome'),
   counter('outrigger_consul_failures_total', 'Questions that Consul did not answer', 'question', 'failure'),
   counter('outrigger_consul_held_total', 'Emptied answers held until a consistent read confirms', 'question'),
+  counter(
+    'outrigger_consul_large_answers_total',
+    'Answers of Consul that were read in a thread of their own',
+    'shape',
+  ),
   gauge('outrigger_consul_stale', '1 while answers come from a server without a leader', 'question'),
   gauge('outrigger_registered', '1 while this sidecar stands in Consul'),
   counter('outrigger_addresses_refused_total', 'Addresses from Consul that policy forbids', 'reason'),

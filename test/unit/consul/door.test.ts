@@ -26,8 +26,8 @@ const open = async (
   const door = openConsul({ url: agent.url, ...settings }, kit);
   cleanUp.push(
     () => agent.close(),
-    () => door.close(),
     () => expect(kit.wheel.size).toBe(0),
+    () => door.close(),
   );
   return { agent, door, kit };
 };
