@@ -39,11 +39,6 @@ export interface Act {
   readonly name: string;
   readonly title: string;
   readonly promise: string;
-  /**
-   * No two calls that concern the inventory at once: what is promised of failures in a row can only be seen where
-   * calls come in a row. Default false.
-   */
-  readonly oneAtATime?: boolean;
   /** Makes it happen, while users call at a steady rate. */
   play(scene: Scene): Promise<Played>;
   /** Who died, and how many calls with it; absent when nobody does. */

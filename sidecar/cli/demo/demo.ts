@@ -102,7 +102,7 @@ const rehearse = async ({ cast, wait, signal }: Scene): Promise<void> => {
   const { stage } = cast.member('storefront');
   await cast.settled(settleMs, signal);
   for (;;) {
-    await stage.play({ callsPerSecond, oneAtATime: false });
+    await stage.play({ callsPerSecond });
     await wait(300);
     const { calls } = await stage.pause({});
     const failed = calls.filter(({ code }) => code !== 'OK');
@@ -122,7 +122,7 @@ const goOn = async ({ cast, wait }: Scene, told: Narrator): Promise<void> => {
   const { stage } = cast.member('storefront');
   try {
     for (;;) {
-      await stage.play({ callsPerSecond, oneAtATime: false });
+      await stage.play({ callsPerSecond });
       await wait(statusEveryMs);
       const { calls } = await stage.pause({});
       cast.trim();

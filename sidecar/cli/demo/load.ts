@@ -7,7 +7,6 @@ import type { Stage, UserCall } from './services.ts';
 export interface Doing {
   /** Service and method, such as `orders/Place`. */
   readonly what: string;
-  readonly concernsInventory: boolean;
   readonly run: () => Promise<unknown>;
 }
 
@@ -22,17 +21,9 @@ export const startLoad = (mesh: Mesh, doings: readonly Doing[]): Pick<Methods<St
   let calls: UserCall[] = [];
   let timer: NodeJS.Timeout | null = null;
   let turn = 0;
-  let atInventory = 0;
   const inFlight = new Set<Promise<void>>();
 
-  const next = (oneAtATime: boolean): Doing => {
-    const doing = doings[turn++ % doings.length]!;
-    if (!oneAtATime || atInventory === 0 || !doing.concernsInventory) return doing;
-    return doings.find(({ concernsInventory }) => !concernsInventory) ?? doing;
-  };
-
-  const call = async ({ what, concernsInventory, run }: Doing): Promise<void> => {
-    if (concernsInventory) atInventory++;
+  const call = async ({ what, run }: Doing): Promise<void> => {
     const beganAt = wallMs();
     let id = '';
     let failure: MeshError | null = null;
@@ -47,7 +38,6 @@ export const startLoad = (mesh: Mesh, doings: readonly Doing[]): Pick<Methods<St
     } catch (error) {
       failure = error instanceof MeshError ? error : new MeshError(Code.UNKNOWN, String(error));
     }
-    if (concernsInventory) atInventory--;
     calls.push({
       id,
       what,
@@ -60,10 +50,10 @@ export const startLoad = (mesh: Mesh, doings: readonly Doing[]): Pick<Methods<St
   };
 
   return {
-    play: ({ callsPerSecond, oneAtATime }) => {
+    play: ({ callsPerSecond }) => {
       const everyMs = 1000 / callsPerSecond;
       const tick = (dueAt: number): void => {
-        const running = call(next(oneAtATime));
+        const running = call(doings[turn++ % doings.length]!);
         inFlight.add(running);
         void running.finally(() => inFlight.delete(running));
         const now = performance.now();

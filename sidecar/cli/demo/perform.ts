@@ -35,7 +35,7 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
   const { cast } = scene;
   const storefront = cast.member('storefront').stage;
   const close = await openLedger(cast);
-  await storefront.play({ callsPerSecond, oneAtATime: act.oneAtATime ?? false });
+  await storefront.play({ callsPerSecond });
   const { at, found = [] } = await act.play(scene);
   const { calls } = await storefront.pause({});
   const { evidence, checked } = await settleBooks(act, { calls, at, found }, close);

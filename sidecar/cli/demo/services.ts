@@ -28,7 +28,7 @@ export interface Payments {
 
 /** How the demo directs an app. */
 export interface Stage {
-  play(request: { callsPerSecond: number; oneAtATime: boolean }): Promise<object>;
+  play(request: { callsPerSecond: number }): Promise<object>;
   pause(request: object): Promise<{ calls: UserCall[] }>;
   behave(request: { unavailable: boolean }): Promise<object>;
 }

@@ -11,14 +11,13 @@ const payments = tellCalled(tell, 'payments', mesh.client(paymentsDefinition(), 
 
 const sku = 'oar';
 
-const place = { what: 'orders/Place', concernsInventory: true, run: () => orders.place({ sku, pieces: 2 }) };
-const browse = { what: 'orders/Browse', concernsInventory: true, run: () => readAll(orders.browse({ sku })) };
+const place = { what: 'orders/Place', run: () => orders.place({ sku, pieces: 2 }) };
+const browse = { what: 'orders/Browse', run: () => readAll(orders.browse({ sku })) };
 const fill = {
   what: 'orders/Fill',
-  concernsInventory: true,
   run: () => readAll(orders.fill([{ sku }, { sku: 'paddle' }, { sku: 'sail' }])),
 };
-const receipt = { what: 'payments/Receipt', concernsInventory: false, run: () => payments.receipt({}) };
+const receipt = { what: 'payments/Receipt', run: () => payments.receipt({}) };
 
 // Every other call concerns the inventory.
 const doings = [place, receipt, browse, receipt, place, receipt, fill, receipt, place, receipt];
