@@ -6,6 +6,7 @@ import { type Reply, refuse } from '../core/reply.ts';
 import type { ServiceView } from '../core/snapshot.ts';
 import { Code } from '../core/status.ts';
 import { type Backoff, backoffMs } from '../policies/backoff.ts';
+import { leastBad } from '../policies/least-bad.ts';
 import { pause } from '../policies/pause.ts';
 
 /** How often a call that never reached anybody is tried again. */
@@ -77,7 +78,7 @@ const further = async (
     const { at } = life;
     if (at === null) return reply; // nobody was met: there is nobody else to meet
     met = [...met, at];
-    if (!anyFresh(endpoints(service), met)) {
+    if (!meetsAnother(endpoints(service), met)) {
       const waitMs = backoffMs(backoff, pauses++, kit.random());
       if (kit.clock.now() + waitMs >= call.deadlineAt) return reply;
       const cancelled = await pause(
@@ -99,7 +100,11 @@ const further = async (
   return reply;
 };
 
-const anyFresh = (endpoints: readonly EndpointView[], met: readonly EndpointView[]): boolean => {
-  for (const endpoint of endpoints) if (endpoint.reachable && !met.includes(endpoint)) return true;
-  return false;
+/**
+ * Whether the next try goes where no earlier one was, and can be reached. Asked of the policy by which balance
+ * chooses: it takes an available endpoint again before a fresh one whose gate is shut.
+ */
+const meetsAnother = (endpoints: readonly EndpointView[], met: readonly EndpointView[]): boolean => {
+  const next = leastBad(endpoints, met);
+  return next?.reachable === true && !met.includes(next);
 };

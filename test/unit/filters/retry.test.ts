@@ -139,6 +139,33 @@ describe('retry', () => {
     expect(kit.wheel.size).toBe(0);
   });
 
+  it.each([
+    ['whose gate is shut', true],
+    ['which cannot be reached', false],
+  ])('waits before it meets the same endpoint again, also beside one %s', async (_, reachable) => {
+    const [one, other] = three() as [FakeEndpoint, FakeEndpoint];
+    Object.assign(other, { available: false, reachable });
+    const { met, kit, status } = setUp([one, other], [unreached, unreached, ok]);
+    await settled();
+    expect(met).toEqual(['10.0.0.1:1']);
+    kit.pass(30); // 25 ms
+    await settled();
+    expect(met).toEqual(['10.0.0.1:1', '10.0.0.1:1']);
+    kit.pass(55);
+    expect(await status).toBe(ok);
+  });
+
+  it('control: goes on without a wait when both are shut, for the other one is no worse', async () => {
+    const [one, other] = three() as [FakeEndpoint, FakeEndpoint];
+    one.available = other.available = false;
+    const { met, kit } = setUp([one, other], [unreached]);
+    await settled();
+    expect(met).toEqual(['10.0.0.1:1', '10.0.0.2:1']);
+    kit.pass(30);
+    await settled();
+    expect(met).toHaveLength(3);
+  });
+
   it('does not wait past the deadline', async () => {
     const kit = stillKit();
     const endpoints = [new FakeEndpoint()];
