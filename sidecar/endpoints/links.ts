@@ -145,7 +145,9 @@ export class Links {
   draining(line: Line): void {
     if (line.leaving) return;
     line.leaving = true;
-    if (this.#live === 0 && this.#inUse) this.grow();
+    if (this.#live > 0) return;
+    this.#forgetMore();
+    if (this.#inUse) this.grow();
   }
 
   /** For Line: it is gone. */
@@ -177,12 +179,19 @@ export class Links {
 
   #broke(): void {
     this.#kit.meter.count('outrigger_links_lost_total', this.#user.service).value++;
-    if (this.#live > 0) this.room();
-    else if (this.#inUse) {
-      this.lost = true;
-      this.#kit.wheel.disarm(this.#redial); // of one that would only have been more room
-      this.grow();
-    } // else a quiet peer has closed: the next call dials
+    if (this.#live > 0) {
+      this.room();
+      return;
+    }
+    this.#forgetMore();
+    if (!this.#inUse) return; // a quiet peer has closed: the next call dials
+    this.lost = true;
+    this.grow();
+  }
+
+  /** The last connection goes: a redial that waits is of one that would only have been more room. */
+  #forgetMore(): void {
+    this.#kit.wheel.disarm(this.#redial);
   }
 
   #dial(): void {

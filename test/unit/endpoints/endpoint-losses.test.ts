@@ -119,6 +119,48 @@ describe('an endpoint whose connections fail', () => {
     expect(kit.wheel.size).toBe(0);
   });
 
+  it.each([
+    ['says goodbye', 'goAway'],
+    ['breaks', 'break'],
+  ] as const)('dials at once when its last connection %s, whatever failed beside it', (_, how) => {
+    const { send, links, kit } = oneEndpoint();
+    send();
+    links[0]!.limit = 1;
+    links[0]!.ready();
+    send(); // wants a second connection, which fails again and again
+    for (let at = 0; at < 6; at++) {
+      links.at(-1)!.break('connect ECONNREFUSED');
+      while (links.at(-1)!.state === 'closed') kit.pass(5);
+    }
+    links.at(-1)!.break('connect ECONNREFUSED');
+    const before = links.length;
+    links[0]![how]('ECONNRESET');
+    expect(links).toHaveLength(before + 1); // and not after the 5 s that the second connection waits for
+    links.at(-1)!.ready();
+    expect(links.at(-1)!.sent).toHaveLength(1);
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('dials with the next call when its last connection ends unused, whatever failed beside it', () => {
+    const { send, links, kit } = oneEndpoint();
+    send();
+    links[0]!.limit = 1;
+    links[0]!.ready();
+    send();
+    links[0]!.end(0);
+    links[0]!.end(1); // nobody waits, and nothing is in flight
+    const until = kit.clock.now() + 20_000;
+    while (kit.clock.now() < until) {
+      if (links.at(-1)!.state === 'connecting') links.at(-1)!.break('connect ECONNREFUSED');
+      kit.pass(5);
+    }
+    if (links.at(-1)!.state === 'connecting') links.at(-1)!.break('connect ECONNREFUSED');
+    links[0]!.goAway();
+    const before = links.length;
+    send();
+    expect(links).toHaveLength(before + 1);
+  });
+
   it('dials nothing when a connection that nobody uses breaks', () => {
     const { send, links, kit, endpoint } = oneEndpoint();
     send();
