@@ -128,4 +128,6 @@ export interface Attempt {
   readonly endpoint: EndpointView;
   /** How many attempts went before: grpc-previous-rpc-attempts (gRFC A6), absent on the wire when 0. */
   readonly previous: number;
+  /** True while another call has the endpoint's trial: how this one ends must not decide it. */
+  readonly beside?: boolean;
 }

@@ -43,8 +43,8 @@ export const balance = (
     if (endpoint === null)
       return refusal(refused(Code.UNAVAILABLE, `service '${service.name}' has no instance now`));
     // Takes the trial; a call for which nothing better is left goes even when another has it.
-    if (endpoint.gate === 'probing') endpoint.enter();
+    const beside = endpoint.gate === 'probing' && !endpoint.enter();
     call.life.at = endpoint;
-    return next({ call, endpoint, previous: met.length });
+    return next({ call, endpoint, previous: met.length, beside });
   };
 };

@@ -10,7 +10,7 @@ import { verdictOf } from '../policies/verdict.ts';
  * Judges an endpoint by how attempts end there, so that its gate can shut.
  *
  * Above   the transport: so that it hears of exactly one endpoint
- * Reads   reply.over, life.outcome, call.deadlineAt
+ * Reads   attempt.beside, reply.over, life.outcome, call.deadlineAt
  * Answers nothing
  * Counts  outrigger_gate_changes_total, through the endpoint's gate
  * Keeps   nothing: the gate belongs to the endpoint
@@ -19,10 +19,12 @@ import { verdictOf } from '../policies/verdict.ts';
  * Beside the call, not around it: the reply passes at once, the verdict follows when there is one. An attempt that
  * is over as it is handed on is judged by that; one that has begun is judged by the call's outcome, for there will
  * be no other attempt. While the gate is probing the beginning of the reply is success enough, so that a long
- * stream does not hold the trial. `policies/verdict.ts` says what counts as failure.
+ * stream does not hold the trial. A call that goes beside the one on trial is not judged: it has the trial's epoch,
+ * and would decide it. `policies/verdict.ts` says what counts as failure.
  */
 export const eject = ({ clock }: Kit): Filter<Attempt> =>
   async function eject(attempt, next) {
+    if (attempt.beside) return next(attempt);
     const { call, endpoint } = attempt;
     const { epoch } = endpoint;
     const grantedMs =

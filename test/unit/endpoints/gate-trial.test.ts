@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { settled } from '../../support/calls.ts';
+import { balance } from '../../../sidecar/filters/balance.ts';
+import { eject } from '../../../sidecar/filters/eject.ts';
+import { answer, FakeEndpoint, routedCall, service, settled } from '../../support/calls.ts';
 import { gates, lost } from '../../support/one-gate.ts';
 
 const setUp = gates();
@@ -83,6 +85,39 @@ describe('a gate with a call on trial', () => {
     gate.judge('success', gate.epoch); // control: the one that took it
     await settled();
     expect(gate.state).toBe('open');
+  });
+
+  it('is not decided by a call that went beside it because nothing better was left', async () => {
+    for (const [ends, state] of [
+      ['the second', 'probing'],
+      ['the first', 'shut'], // control
+    ] as const) {
+      const { gate, fail, guarded, pass, kit } = setUp();
+      guarded.health = 'unknown';
+      fail(5);
+      await pass(1000);
+      const endpoint = {
+        ...new FakeEndpoint('10.0.0.1:1'),
+        available: false,
+        get gate() {
+          return gate.state;
+        },
+        get epoch() {
+          return gate.epoch;
+        },
+        enter: () => gate.enter(),
+        judge: gate.judge.bind(gate),
+        send: () => new Promise<never>(() => {}),
+      };
+      const balanced = balance(kit, () => [endpoint]);
+      const judged = eject(kit);
+      for (const name of ['the first', 'the second'])
+        void balanced(routedCall(kit.clock, service('inventory')), (attempt) =>
+          judged(attempt, () => (name === ends ? answer(lost) : endpoint.send())),
+        );
+      await settled();
+      expect(gate.state).toBe(state);
+    }
   });
 
   it('does not wait for ever for a trial: silence fails it', async () => {

@@ -151,6 +151,22 @@ describe('balance', () => {
     expect(open!.trialFree).toBe(true); // control
   });
 
+  it('says which call goes beside the one on trial, so that only that one is judged', () => {
+    const kit = stillKit();
+    const [probing, open] = many(2) as [FakeEndpoint, FakeEndpoint];
+    probing.gate = 'probing';
+    const besides: (boolean | undefined)[] = [];
+    const send = (endpoint: FakeEndpoint) =>
+      void balance(kit, () => [endpoint])(routedCall(kit.clock, inventory), ({ beside }) => {
+        besides.push(beside);
+        return answer();
+      });
+    send(probing);
+    send(probing);
+    send(open);
+    expect(besides).toEqual([false, true, false]);
+  });
+
   it('says that a service has no instance', async () => {
     const kit = stillKit();
     const status = await run(

@@ -98,6 +98,28 @@ describe('eject', () => {
     expect(endpoint.verdicts).toEqual(['success', 'stale failure']);
   });
 
+  it.each([
+    ['failure', peer(Code.UNAVAILABLE)],
+    ['success', ok],
+  ])('hears nothing from a call beside the one on trial, be it %s', async (verdict, status) => {
+    for (const [beside, heard] of [
+      [true, []],
+      [false, [verdict]], // control
+    ] as const) {
+      const kit = stillKit();
+      const endpoint = new FakeEndpoint();
+      endpoint.gate = 'probing';
+      const atOnce = { ...newAttempt(kit.clock, endpoint), beside };
+      await run((each) => eject(kit)(each, () => answer(status)), atOnce);
+      expect(endpoint.verdicts).toEqual(heard);
+      const later = { ...newAttempt(kit.clock, endpoint), beside };
+      const held = new HeldReply(later.call.life);
+      await eject(kit)(later, () => Promise.resolve(held));
+      held.end(status);
+      expect(endpoint.verdicts.length > heard.length).toBe(!beside);
+    }
+  });
+
   it('judges by the epoch in which the attempt began', async () => {
     const kit = stillKit();
     const endpoint = new FakeEndpoint();
