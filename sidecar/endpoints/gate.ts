@@ -132,7 +132,7 @@ export class Gate extends Timer {
   expire(): void {
     if (this.#trial !== null)
       this.#judgeTrial('failure', `the call on trial had no verdict for ${this.#settings.trialMs} ms`);
-    else if (this.state === 'shut') void this.#probe();
+    else if (this.state === 'shut' && !this.#probing) void this.#probe();
   }
 
   #judgeOpen(verdict: Verdict, cause: Status | undefined): void {
@@ -177,7 +177,12 @@ export class Gate extends Timer {
     // A probe that throws is a bug below; the gate must not stay shut for ever because of it.
     const health = await this.#guarded.probe().catch(() => 'failing' as const);
     this.#probing = false;
-    if (epoch !== this.epoch || this.#closed) return;
+    if (this.#closed) return;
+    if (epoch !== this.epoch) {
+      // The gate has opened and shut again meanwhile; the probe that fell due since then has waited for this one.
+      if (this.state === 'shut' && this.slot < 0) void this.#probe();
+      return;
+    }
     if (health === 'failing') return this.#armProbe();
     if (health === 'serving' && this.#relapses === 0) {
       this.#circuit?.close();

@@ -116,6 +116,40 @@ describe('a gate', () => {
     expect(guarded.probes).toHaveLength(1);
   });
 
+  it('asks one question at a time, also after it opened and shut while the first hangs; then at once', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    let answer!: (health: Health) => void;
+    guarded.health = new Promise((resolve) => (answer = resolve));
+    fail(5);
+    await pass(1000);
+    gate.judge('success', gate.epoch);
+    fail(5);
+    await pass(2500); // the next was due after 2000
+    expect(guarded.probes).toEqual([1000]);
+    guarded.health = 'unknown';
+    answer('serving'); // of another outage
+    await settled();
+    expect(guarded.probes).toEqual([1000, 3500]);
+    expect(gate.state).toBe('probing');
+  });
+
+  it('keeps to its times when the probe of an earlier outage ends before the next is due', async () => {
+    const { gate, fail, guarded, pass } = setUp();
+    let answer!: (health: Health) => void;
+    guarded.health = new Promise((resolve) => (answer = resolve));
+    fail(5);
+    await pass(1000);
+    gate.judge('success', gate.epoch);
+    fail(5);
+    await pass(500);
+    guarded.health = 'failing';
+    answer('failing');
+    await pass(1400);
+    expect(guarded.probes).toEqual([1000]);
+    await pass(100);
+    expect(guarded.probes).toEqual([1000, 3000]);
+  });
+
   it('does not believe a probe twice that spoke for an app which fails', async () => {
     const { gate, fail, guarded, pass } = setUp();
     guarded.health = 'serving';
