@@ -79,14 +79,18 @@ const lives = (pid: number): boolean => {
   }
 };
 
-const outcomes = (text: string): { kept: boolean; acts: Outcome[] } => JSON.parse(text);
+/** What a demo told; one that broke off told nothing, and says why on stderr. */
+const outcomes = ({ out, err }: Shown): { kept: boolean; acts: Outcome[] } => {
+  if (out() === '') throw new Error(`the demo broke off:\n${err()}`);
+  return JSON.parse(out());
+};
 
 test('two acts keep their promise, all counts agree, and nothing is left behind', {
   timeout: 90_000,
 }, async () => {
   const shown = show('--once', '--json', '--act', 'healthy', '--act', 'killed');
   const { code } = await shown.ended;
-  const { kept, acts } = outcomes(shown.out());
+  const { kept, acts } = outcomes(shown);
   expect(acts.flatMap(({ broken }) => broken)).toEqual([]);
   expect({ code, kept, names: acts.map(({ act }) => act) }).toEqual({
     code: 0,
@@ -133,7 +137,7 @@ describe('without its defence an act breaks its promise (OUTRIGGER_SLOW_TESTS=1 
     async (defence, name) => {
       const shown = show('--once', '--json', '--act', name, '--sabotage', defence);
       expect((await shown.ended).code).toBe(1);
-      const { kept, acts } = outcomes(shown.out());
+      const { kept, acts } = outcomes(shown);
       expect(kept).toBe(false);
       expect(acts.map(({ act, kept }) => [act, kept])).toEqual([[name, false]]);
     },

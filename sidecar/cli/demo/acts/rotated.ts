@@ -17,31 +17,32 @@ export const rotated: Act = {
     const at = wallMs();
     await cast.agent.rotateRoot();
     tell('the certificate authority has a new root');
-    let old = await withOldCertificate(scene);
+    let old = await withoutNewCertificate(scene);
     while (old.length > 0 && wallMs() < at + mostMs) {
       await wait(100);
-      old = await withOldCertificate(scene);
+      old = await withoutNewCertificate(scene);
     }
     if (old.length === 0)
       tell(`every sidecar shows a certificate of the new root, ${Math.round(wallMs() - at)} ms later`);
     await wait(2500);
     return {
       at,
-      found: old.map((name) => `${name} still shows a certificate of the old root after ${mostMs} ms`),
+      found: old.map((name) => `${name} shows no certificate of the new root after ${mostMs} ms`),
     };
   },
   judge: noneFailed,
 };
 
-/** Names of those whose peers port shows a certificate that the active root did not sign. */
-const withOldCertificate = async ({ cast }: Scene): Promise<string[]> => {
+/** Names of those whose peers port does not show a certificate that the active root signed. */
+const withoutNewCertificate = async ({ cast }: Scene): Promise<string[]> => {
   const root = await cast.agent.activeRoot();
   const names = await Promise.all(
     [...cast.members.values()]
       .filter(({ peers }) => peers !== '')
       .map(async ({ name, peers }) => {
-        const leaf = new X509Certificate(await shownCertificate(peers));
-        return leaf.verify(root.publicKey) ? [] : [name];
+        // Who is too busy to show one is asked again; when there is no time left, it has not kept the promise.
+        const shown = await shownCertificate(peers).catch(() => null);
+        return shown !== null && new X509Certificate(shown).verify(root.publicKey) ? [] : [name];
       }),
   );
   return names.flat();
