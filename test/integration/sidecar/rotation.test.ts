@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { agentMesh, hasty } from '../../support/agent-mesh.ts';
 import { until } from '../../support/raw-http2.ts';
 import {
   addRoot,
@@ -102,6 +103,42 @@ describe('a change of the authority under load', () => {
     const { code, message } = await client.call('Unary', 'm');
     expect(code).toBe(grpc.status.UNAVAILABLE);
     expect(message).toMatch(/certificate/);
+    await mesh.close();
+  });
+});
+
+describe('certificates from Consul that change under load', () => {
+  // 100 of them, and leaves that really end: rows T-30 of `npm run chaos`.
+  it('leaves again and again, then a new root: no call fails, and no stream breaks', async () => {
+    const mesh = await agentMesh({ time: hasty(300) });
+    const { agent, caller, client } = mesh;
+    const streams = Array.from({ length: 5 }, () => client.bidi());
+    const load = steadily(client);
+    await seen('five leaves on both sides', () => mesh.renewals() >= 5);
+    await agent.rotateRoot();
+    const both = mesh.renewals() + 3; // the root, a leaf of it, and one more
+    await seen('leaves of the new root', () => mesh.renewals() >= both);
+    for (const stream of streams) {
+      expect(await echoes(stream, 'still')).toBe(true);
+      stream.call.end();
+      expect((await stream.ended).code).toBe(grpc.status.OK);
+    }
+    const dials = sumOf(caller, 'outrigger_dials_total', 'outcome="ok"');
+    agent.dropOldRoots();
+    await seen('a new connection', () => sumOf(caller, 'outrigger_dials_total', 'outcome="ok"') > dials);
+    expect(await mesh.newcomer('orders')).toBe(grpc.status.OK);
+    await load.stop();
+    expect(failures(load.codes)).toEqual([]);
+    expect(load.codes.length).toBeGreaterThan(100);
+    expect(sumOf(caller, 'outrigger_links_lost_total')).toBe(0);
+    await mesh.close();
+  });
+
+  it('control: a callee that does not follow is refused by whoever comes after the change', async () => {
+    const mesh = await agentMesh({ sabotage: ['identity'] });
+    await mesh.agent.rotateRoot();
+    mesh.agent.dropOldRoots();
+    expect(await mesh.newcomer('orders')).toBe(grpc.status.UNAVAILABLE);
     await mesh.close();
   });
 });
