@@ -21,6 +21,9 @@ export type Breach =
 
 const windowMs = 1000;
 
+/** A WINDOW_UPDATE for so many octets that we sent is nobody's attack. */
+const octetsPerUpdate = 256;
+
 /**
  * Floods counts, second by second, the frames that cost us work and the peer next to nothing.
  *
@@ -36,7 +39,9 @@ export class Floods {
   #windowUpdates = 0;
   #emptyData = 0;
   opened = 0;
+  /** DATA that we sent, in pieces and in octets: what the peer answers for. */
   dataSent = 0;
+  octetsSent = 0;
 
   constructor(limits: Limits, now: () => number) {
     this.#limits = limits;
@@ -61,7 +66,9 @@ export class Floods {
 
   windowUpdate(): boolean {
     // The clock is asked only above the limit: this frame is part of every stream's ordinary life.
-    return ++this.#windowUpdates <= this.#limits.windowUpdates + 10 * this.dataSent || this.#roll();
+    // HAProxy returns credit for each buffer that it read, on the stream and on the connection.
+    const earned = 10 * this.dataSent + this.octetsSent / octetsPerUpdate;
+    return ++this.#windowUpdates <= this.#limits.windowUpdates + earned || this.#roll();
   }
 
   emptyData(): boolean {
@@ -80,6 +87,7 @@ export class Floods {
     this.#emptyData = 0;
     this.opened = 0;
     this.dataSent = 0;
+    this.octetsSent = 0;
     return true;
   }
 }

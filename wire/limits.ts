@@ -24,7 +24,7 @@ export interface Limits {
   readonly settings: number;
   /** PRIORITY frames and unknown frames in a second, beside 10 for each stream opened. */
   readonly priorities: number;
-  /** WINDOW_UPDATE frames in a second, beside 10 for each DATA frame that we sent. */
+  /** WINDOW_UPDATE frames in a second, beside 10 for each piece of DATA that we sent and one for each 256 octets. */
   readonly windowUpdates: number;
   /** DATA frames without octets and without END_STREAM in a second. */
   readonly emptyData: number;

@@ -253,6 +253,7 @@ export class Stream implements Holder {
     this.sendWindow -= bytes;
     this.connection.sending.window -= bytes;
     this.connection.floods.dataSent++;
+    this.connection.floods.octetsSent += bytes;
     this.connection.output.data(this.id, chunk, start, end);
   }
 

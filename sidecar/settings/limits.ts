@@ -40,7 +40,8 @@ export const limitList = {
   'window-updates': {
     unit: 'count',
     default: 2000,
-    about: 'WINDOW_UPDATE frames in a second, beside 10 for each DATA frame sent',
+    about:
+      'WINDOW_UPDATE frames in a second, beside 10 for each DATA frame sent and one for each 256 bytes of it',
   },
   'empty-data': { unit: 'count', default: 500, about: 'Empty DATA frames of one connection in a second' },
   'reset-sample': {
@@ -81,6 +82,11 @@ export const limitList = {
 
 /** What happens at SIGTERM, one line each. */
 export const drainList = {
+  notice: {
+    unit: 'time',
+    default: '1s',
+    about: 'Time for peers to hear from Consul that we leave, before the first connection is told so',
+  },
   calls: {
     unit: 'time',
     default: '15s',

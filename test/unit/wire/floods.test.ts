@@ -24,3 +24,20 @@ describe('pings in one second', () => {
     expect(times(2, () => floods.ping())).toEqual([true, true]);
   });
 });
+
+describe('window updates in one second', () => {
+  const floods = () => new Floods({ ...defaultLimits, windowUpdates: 2 }, () => 0);
+
+  it('one for each 256 octets that we sent is honest: some peers return credit for every buffer they read', () => {
+    const watch = floods();
+    watch.dataSent = 1;
+    watch.octetsSent = 262_144;
+    expect(times(2 + 10 + 1024, () => watch.windowUpdate()).every(Boolean)).toBe(true);
+    expect(watch.windowUpdate()).toBe(false);
+  });
+
+  it('without DATA from us the limit alone holds', () => {
+    const watch = floods();
+    expect(times(3, () => watch.windowUpdate())).toEqual([true, true, false]);
+  });
+});
