@@ -32,5 +32,8 @@ export interface Link {
   close(reason: string): void;
 }
 
-/** Opens a connection; answers at once with a link that is connecting. */
-export type Dial = (address: Address, events: LinkEvents) => Link;
+/**
+ * Opens a connection; answers at once with a link that is connecting. `connectMs`: milliseconds for TCP and TLS
+ * together; absent: as the dialler has it.
+ */
+export type Dial = (address: Address, events: LinkEvents, connectMs?: number) => Link;

@@ -106,6 +106,11 @@ export class Gate extends Timer {
     return true;
   }
 
+  /** Shuts from now on after so many failures in a row. */
+  tune(consecutiveFailures: number): void {
+    this.#failures.limit = consecutiveFailures;
+  }
+
   /** Hears how a call went that began in `epoch`. */
   judge(verdict: Verdict, epoch: number, cause?: Status): void {
     if (epoch !== this.epoch || this.#closed) return;

@@ -9,20 +9,11 @@ import { leastBad } from '../policies/least-bad.ts';
 import { roundRobin } from '../policies/round-robin.ts';
 import { twoChoices } from '../policies/two-choices.ts';
 
-/** How endpoints are chosen. */
-export interface BalanceSettings {
-  /** `least-loaded`: the less loaded of two met by chance. `round-robin`: one after the other. */
-  readonly choose: 'least-loaded' | 'round-robin';
-}
-
-/** Two choices, least loaded: a slow endpoint gets less by itself. */
-const balanceDefaults: BalanceSettings = { choose: 'least-loaded' };
-
 /**
  * Chooses the endpoint of an attempt: RoutedCall -> Attempt.
  *
  * Above   eject: so that a verdict is about one endpoint
- * Reads   the service's endpoints: available, load, gate; routed.met
+ * Reads   policy.balance; the service's endpoints: available, load, gate; routed.met
  * Answers UNAVAILABLE when the service has no endpoint
  * Counts  nothing
  * Keeps   whose turn it is, for round robin
@@ -34,11 +25,12 @@ const balanceDefaults: BalanceSettings = { choose: 'least-loaded' };
 export const balance = (
   { random }: Kit,
   endpoints: (service: ServiceView) => readonly EndpointView[],
-  settings: BalanceSettings = balanceDefaults,
 ): Filter<RoutedCall, Attempt> => {
-  const choose = settings.choose === 'round-robin' ? roundRobin(random) : twoChoices(random);
+  const byLoad = twoChoices(random);
+  const inTurn = roundRobin(random);
   return function balance({ call, service, met }, next) {
     const all = endpoints(service);
+    const choose = call.policy.balance === 'round-robin' ? inTurn : byLoad;
     const endpoint = choose(all, met) ?? leastBad(all, met);
     if (endpoint === null)
       return refusal(refused(Code.UNAVAILABLE, `service '${service.name}' has no instance now`));

@@ -12,7 +12,7 @@ import { parseGrpcTimeout } from '../policies/grpc-timeout.ts';
 export interface DeadlineSettings {
   /** No deadline is later than this after the call's arrival; milliseconds. */
   readonly longestCallMs: number;
-  /** A call without a deadline ends when no byte went either way for this long; milliseconds. */
+  /** An inbound call without a deadline ends when no byte went either way for this long; milliseconds. */
   readonly idleStreamMs: number;
 }
 
@@ -23,14 +23,15 @@ const deadlineDefaults: DeadlineSettings = { longestCallMs: 86_400_000, idleStre
  * Ends a call that has run out of time.
  *
  * Above   all that waits: so that waiting is paid from the caller's time
- * Reads   grpc-timeout, arrival.arrivedAt, life.touchedAt
+ * Reads   grpc-timeout, arrival.arrivedAt, life.touchedAt; outbound: policy.timeout, policy.idle-stream
  * Answers DEADLINE_EXCEEDED; INTERNAL to a malformed grpc-timeout, as grpc-go does (the spec names no code)
  * Counts  outrigger_deadline_expired_total
  * Keeps   nothing; one entry of the wheel per call
  * Status  alpha
  *
- * There is no default deadline: headers cannot tell a unary call from a stream. What has no deadline is only
- * watched for bytes. The transport sends each attempt what is left of `call.deadlineAt`.
+ * There is no built-in deadline: headers cannot tell a unary call from a stream. What has no deadline is only
+ * watched for bytes. A policy's timeout is the deadline of calls that have none, and the most that others get (gRFC
+ * A2). The transport sends each attempt what is left of `call.deadlineAt`.
  */
 export const deadline = (
   { clock, wheel, meter }: Kit,
@@ -39,32 +40,36 @@ export const deadline = (
 ): Filter<Call> => {
   const expired = meter.count('outrigger_deadline_expired_total', direction);
   const place = direction === 'outbound' ? "the caller's sidecar" : "the callee's sidecar";
+  const isOutbound = direction === 'outbound';
   return function deadline(call, next) {
-    const timeout = call.arrival.words.timeout;
-    if (timeout === '') {
-      const watch = new IdleWatch(call, wheel, expired, place, idleStreamMs);
-      wheel.armAt(watch, call.life.touchedAt + idleStreamMs);
+    const said = call.arrival.words.timeout;
+    const most = isOutbound ? call.policy.timeout : null;
+    if (said === '' && most === null) {
+      const idleMs = isOutbound ? call.policy['idle-stream'] : idleStreamMs;
+      const watch = new IdleWatch(call, wheel, expired, place, idleMs);
+      wheel.armAt(watch, call.life.touchedAt + idleMs);
       return watched(watch, call, next);
     }
-    const grantedMs = parseGrpcTimeout(timeout);
-    if (grantedMs < 0)
+    const askedMs = said === '' ? Number.POSITIVE_INFINITY : parseGrpcTimeout(said);
+    if (askedMs < 0)
       return refusal(
         refused(
           Code.INTERNAL,
-          `malformed grpc-timeout '${timeout.slice(0, 32)}': it must be 1 to 8 digits and one of H M S m u n, such as 250m`,
+          `malformed grpc-timeout '${said.slice(0, 32)}': it must be 1 to 8 digits and one of H M S m u n, such as 250m`,
         ),
       );
-    const deadlineAt = call.arrival.arrivedAt + Math.min(grantedMs, longestCallMs);
+    const mostMs = Math.min(longestCallMs, most ?? Number.POSITIVE_INFINITY);
+    const grantedMs = Math.min(askedMs, mostMs);
+    const deadlineAt = call.arrival.arrivedAt + grantedMs;
+    const by = most !== null && most < askedMs ? call.policy.origins['timeout'] : undefined;
     if (deadlineAt <= clock.now()) {
       expired.value++;
+      const whose = said === '' || by !== undefined ? `timeout of ${grantedMs} ms` : `grpc-timeout ${said}`;
       return refusal(
-        refused(
-          Code.DEADLINE_EXCEEDED,
-          `${place}: the deadline had passed when the call came (grpc-timeout ${timeout})`,
-        ),
+        refused(Code.DEADLINE_EXCEEDED, `${place}: the deadline had passed when the call came (${whose})`),
       );
     }
-    const limit = new Limit(call, wheel, expired, place, Math.min(grantedMs, longestCallMs));
+    const limit = new Limit(call, wheel, expired, place, grantedMs, by);
     wheel.armAt(limit, deadlineAt);
     return watched(limit, call.until(deadlineAt), next);
   };
@@ -114,8 +119,24 @@ abstract class Watch extends Timer implements Witness {
 
 /** Ends a call at its deadline. */
 class Limit extends Watch {
+  readonly #by: string | undefined;
+
+  /** `by`: where the policy stands that gave less time than was asked for; undefined when none did. */
+  constructor(
+    call: Call,
+    wheel: Wheel,
+    expired: Count,
+    place: string,
+    grantedMs: number,
+    by: string | undefined,
+  ) {
+    super(call, wheel, expired, place, grantedMs);
+    this.#by = by;
+  }
+
   expire(): void {
-    this.end(`the deadline of ${Math.round(this.grantedMs * 1000) / 1000} ms has passed`);
+    const whose = this.#by === undefined ? '' : `, which a policy sets (${this.#by}),`;
+    this.end(`the deadline of ${Math.round(this.grantedMs * 1000) / 1000} ms${whose} has passed`);
   }
 }
 

@@ -11,15 +11,15 @@ import { pause } from '../policies/pause.ts';
 
 /** How often a call that never reached anybody is tried again. */
 export interface RetrySettings {
-  /** Tries after the first. */
-  readonly furtherTries: number;
+  /** Tries of one call, the first included, that no policy can exceed. */
+  readonly mostAttempts: number;
   /** The wait before an endpoint is met again; other endpoints are tried without a wait. */
   readonly backoff: Backoff;
 }
 
-/** Two further tries; 25 ms as Envoy's base, full jitter around it. */
+/** Five attempts, as gRFC A6 has it; 25 ms as Envoy's base, full jitter around it. */
 const retryDefaults: RetrySettings = {
-  furtherTries: 2,
+  mostAttempts: 5,
   backoff: { firstMs: 25, longestMs: 250, jitter: 0.5 },
 };
 
@@ -27,7 +27,7 @@ const retryDefaults: RetrySettings = {
  * Tries a call again that no app has seen.
  *
  * Above   balance: so that another attempt meets another endpoint
- * Reads   reply.over, body.replayable, call.deadlineAt
+ * Reads   policy.retry, reply.over, body.replayable, call.deadlineAt
  * Answers nothing of its own: the last attempt's reply
  * Counts  outrigger_retries_total
  * Keeps   nothing
@@ -64,7 +64,7 @@ const mayRepeat = ({ over, head }: Reply, { call }: RoutedCall): boolean =>
 const further = async (
   kit: Kit,
   endpoints: (service: ServiceView) => readonly EndpointView[],
-  { furtherTries, backoff }: RetrySettings,
+  { mostAttempts, backoff }: RetrySettings,
   routed: RoutedCall,
   next: Service<RoutedCall>,
   reply: Reply,
@@ -74,7 +74,8 @@ const further = async (
   const retries = kit.meter.count('outrigger_retries_total', service.name);
   let met = routed.met;
   let pauses = 0;
-  for (let tried = 0; tried < furtherTries; tried++) {
+  const attempts = Math.min(call.policy.retry.attempts, mostAttempts);
+  for (let tried = 1; tried < attempts; tried++) {
     const { at } = life;
     if (at === null) return reply; // nobody was met: there is nobody else to meet
     met = [...met, at];

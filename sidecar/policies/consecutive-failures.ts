@@ -5,11 +5,12 @@
  * leaves time for (linkerd counts 7, Envoy and Finagle 5).
  */
 export class ConsecutiveFailures {
-  readonly #limit: number;
+  /** May be changed at any time; holds from the next failure on. */
+  limit: number;
   #count = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** Failures since the last success. */
@@ -25,6 +26,6 @@ export class ConsecutiveFailures {
   /** Hears of a failure; true when that was enough. */
   fail(): boolean {
     this.#count++;
-    return this.#count >= this.#limit;
+    return this.#count >= this.limit;
   }
 }

@@ -58,6 +58,11 @@ const rowsOf = (path: string, shape: Shape): [string, string, string][] => {
     const inner = Object.entries(mapping.properties).flatMap(([key, one]) => rowsOf(`${path}.${key}`, one));
     return shape.anyOf === undefined ? inner : [row(path, shape), ...inner];
   }
+  const others = shape.additionalProperties;
+  if (typeof others === 'object' && others.properties !== undefined) {
+    const inner = Object.entries(others.properties).flatMap(([key, one]) => rowsOf(`${path}.*.${key}`, one));
+    return [row(path, shape), ...inner];
+  }
   const of = shape.items?.properties ?? {};
   const parts = Object.entries(of).flatMap(([key, one]) => rowsOf(`${path}[].${key}`, one));
   return [row(path, shape), ...parts];

@@ -18,8 +18,8 @@ export interface FileSourceOptions {
 }
 
 /**
- * Services, intentions and flags from the settings file, read again when it changes. A file that cannot be read
- * or understood changes nothing; it is logged with the place of the mistake, and counted.
+ * Services, intentions, flags and policies from the settings file, read again when it changes. A file that cannot
+ * be read or understood changes nothing; it is logged with the place of the mistake, and counted.
  */
 export const fileSource = (options: FileSourceOptions): Source => {
   const { path, load, words, kit, signal } = options;
@@ -38,7 +38,10 @@ export const fileSource = (options: FileSourceOptions): Source => {
         if (signal.aborted || closed) break;
         trouble = null;
         slice.set(staticSlice(said));
-        kit.log.info({ path }, 'the settings file changed; services, intentions and flags are read again');
+        kit.log.info(
+          { path },
+          'the settings file changed; services, intentions, flags and policies are read again',
+        );
       } catch (thrown) {
         kit.meter.count('outrigger_slices_refused_total', 'static').value++;
         trouble = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,5 +1,6 @@
 import { Cell } from '../core/cell.ts';
 import type { Address } from '../core/endpoint.ts';
+import type { PolicyRule } from '../core/policy.ts';
 import type { Access, Intention, ServiceView, Slice } from '../core/snapshot.ts';
 import type { Source } from './source.ts';
 
@@ -10,6 +11,8 @@ export interface StaticWords {
   /** Null where the file says nothing. */
   readonly intentions: readonly Intention[] | null;
   readonly flags: Readonly<Record<string, string>>;
+  /** How calls are treated. */
+  readonly policies?: readonly PolicyRule[];
 }
 
 /**
@@ -19,7 +22,7 @@ export interface StaticWords {
  * has intentions, beside Consul, takes the place of Consul's, and lets in nobody else than they do.
  */
 export const staticSlice = (words: StaticWords, origin = 'static'): Slice => {
-  const { services, intentions, flags } = words;
+  const { services, intentions, flags, policies = [] } = words;
   const slice: { -readonly [Part in keyof Slice]: Slice[Part] } = { origin };
   if (services !== null) {
     const views = Object.entries(services).map(([name, endpoints]): [string, ServiceView] => [
@@ -31,6 +34,7 @@ export const staticSlice = (words: StaticWords, origin = 'static'): Slice => {
   }
   if (services !== null || intentions !== null) slice.access = accessOf(intentions ?? [], services !== null);
   if (Object.keys(flags).length > 0) slice.flags = new Map(Object.entries(flags));
+  if (policies.length > 0) slice.policies = policies;
   return slice;
 };
 

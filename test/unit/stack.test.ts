@@ -5,6 +5,7 @@ import { broken, Code, ok } from '../../sidecar/core/status.ts';
 import { inbound, outbound } from '../../sidecar/stack.ts';
 import { FakeEndpoint, knowing, newCall, notingDiscovery, run, service, snapshot } from '../support/calls.ts';
 import { stillKit } from '../support/kit.ts';
+import { always } from '../support/policies.ts';
 
 const inventory = service('inventory', '10.0.0.1:1', '10.0.0.2:1');
 
@@ -24,6 +25,7 @@ describe('the stacks', () => {
     expect(setUp().filters.names).toEqual([
       'correlate', // first: every line below can be told apart
       'observe', // above every refusal
+      'govern', // above all that can be tuned
       'deadline', // above all that waits
       'flags', // before route
       'route', // Call -> RoutedCall
@@ -46,7 +48,8 @@ describe('the stacks', () => {
 
   it('carry it with id, trace context and deadline', async () => {
     const { kit, endpoints, serve } = setUp();
-    const said = snapshot({ services: knowing(inventory).services, flags: new Map([['express', 'on']]) });
+    const policies = always({ flags: { express: 'on' } });
+    const said = snapshot({ services: knowing(inventory).services, policies });
     await run(serve, newCall(kit.clock, { snapshot: said, words: { timeout: '1S', requestId: 'id-1' } }));
     const { call, previous } = endpoints.flatMap((endpoint) => endpoint.attempts)[0]!;
     expect(call.id).toBe('id-1');

@@ -1,23 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import type { EndpointView } from '../../../sidecar/core/endpoint.ts';
+import type { Balance } from '../../../sidecar/core/policy.ts';
 import { Code } from '../../../sidecar/core/status.ts';
-import { type BalanceSettings, balance } from '../../../sidecar/filters/balance.ts';
-import { answer, FakeEndpoint, routedCall, run, service } from '../../support/calls.ts';
+import { balance } from '../../../sidecar/filters/balance.ts';
+import { answer, FakeEndpoint, routedCall, run, service, snapshot } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
 import { stillKit } from '../../support/kit.ts';
+import { always } from '../../support/policies.ts';
 
 const inventory = service('inventory');
 
-for (const choose of ['least-loaded', 'round-robin'] as const) {
+/** What a call says whose policy chooses so. */
+const chosenBy = (balance: Balance) => ({ snapshot: snapshot({ policies: always({ balance }) }) });
+
+for (const choose of ['two-choices', 'round-robin'] as const) {
   keepsTheFilterContract('balance', {
-    make: (kit) => balance(kit, () => [new FakeEndpoint()], { choose }),
-    call: ({ clock }) => routedCall(clock, inventory),
+    make: (kit) => balance(kit, () => [new FakeEndpoint()]),
+    call: ({ clock }) => routedCall(clock, inventory, chosenBy(choose)),
     refused: {},
   });
   keepsTheFilterContract('balance', {
-    make: (kit) => balance(kit, ({ name }) => (name === 'empty' ? [] : [new FakeEndpoint()]), { choose }),
-    call: ({ clock }) => routedCall(clock, inventory),
-    refused: { 'a service without an endpoint': ({ clock }) => routedCall(clock, service('empty')) },
+    make: (kit) => balance(kit, ({ name }) => (name === 'empty' ? [] : [new FakeEndpoint()])),
+    call: ({ clock }) => routedCall(clock, inventory, chosenBy(choose)),
+    refused: {
+      'a service without an endpoint': ({ clock }) => routedCall(clock, service('empty'), chosenBy(choose)),
+    },
   });
 }
 
@@ -29,14 +36,14 @@ const spread = (
   endpoints: FakeEndpoint[],
   calls: number,
   random = dice(),
-  settings?: BalanceSettings,
+  choose: Balance = 'two-choices',
 ): number[] => {
   const kit = stillKit(random);
-  const filter = balance(kit, () => endpoints, settings);
+  const filter = balance(kit, () => endpoints);
   return Array.from({ length: calls }, () => {
     let chosen = -1;
     let noted: EndpointView | null = null;
-    const routed = routedCall(kit.clock, inventory);
+    const routed = routedCall(kit.clock, inventory, chosenBy(choose));
     void filter(routed, ({ endpoint, call }) => {
       chosen = endpoints.indexOf(endpoint as FakeEndpoint) + 1;
       noted = call.life.at;
@@ -84,18 +91,18 @@ describe('balance', () => {
     expect(new Set(spread(many(5), 500))).toEqual(new Set([1, 2, 3, 4, 5]));
   });
 
-  it('goes round by setting', () => {
-    const chosen = spread(many(3), 7, () => 0, { choose: 'round-robin' });
+  it('goes round where the policy says so', () => {
+    const chosen = spread(many(3), 7, () => 0, 'round-robin');
     expect(chosen).toEqual([1, 2, 3, 1, 2, 3, 1]);
   });
 
   it('goes round each service in its own turn', () => {
     const kit = stillKit(() => 0);
     const lists: Record<string, FakeEndpoint[]> = { orders: many(2), payments: many(3) };
-    const filter = balance(kit, ({ name }) => lists[name]!, { choose: 'round-robin' });
+    const filter = balance(kit, ({ name }) => lists[name]!);
     const chosen: string[] = [];
     for (const name of ['orders', 'payments', 'orders', 'payments', 'orders', 'payments'])
-      void filter(routedCall(kit.clock, service(name)), ({ endpoint }) => {
+      void filter(routedCall(kit.clock, service(name), chosenBy('round-robin')), ({ endpoint }) => {
         chosen.push(`${name} ${lists[name]!.indexOf(endpoint as FakeEndpoint) + 1}`);
         return answer();
       });
@@ -105,7 +112,7 @@ describe('balance', () => {
   it('goes round past endpoints that are not available', () => {
     const endpoints = many(3);
     endpoints[1]!.available = false;
-    expect(spread(endpoints, 4, () => 0, { choose: 'round-robin' })).toEqual([1, 3, 1, 3]);
+    expect(spread(endpoints, 4, () => 0, 'round-robin')).toEqual([1, 3, 1, 3]);
   });
 
   it('does not meet an endpoint again while there is another', () => {

@@ -5,8 +5,10 @@ import { flags } from '../../../sidecar/filters/flags.ts';
 import { answer, newCall, snapshot } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
 import { stillKit } from '../../support/kit.ts';
+import { always } from '../../support/policies.ts';
 
-const flagged = (...entries: [string, string][]) => snapshot({ flags: new Map(entries) });
+const flagged = (...entries: [string, string][]) =>
+  snapshot({ policies: always({ flags: Object.fromEntries(entries) }) });
 
 for (const said of [snapshot(), flagged(['express', 'on'])])
   keepsTheFilterContract('flags', {

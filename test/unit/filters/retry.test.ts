@@ -14,9 +14,11 @@ import {
   run,
   service,
   settled,
+  snapshot,
 } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
 import { stillKit } from '../../support/kit.ts';
+import { always } from '../../support/policies.ts';
 
 const inventory = service('inventory', '10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1');
 
@@ -72,6 +74,20 @@ describe('retry', () => {
     expect(new Set(met).size).toBe(3); // though two more are there
     expect(met).toHaveLength(3);
     expect(kit.meter.count('outrigger_retries_total', 'inventory').value).toBe(2);
+    expect(body.commits).toBe(1);
+  });
+
+  it.each([
+    [1, 1],
+    [2, 2],
+    [5, 5],
+    [9, 5], // no policy gets more
+  ])('makes %i attempts where the policy says so: %i', async (attempts, made) => {
+    const six = Array.from({ length: 6 }, (_, at) => new FakeEndpoint(`10.0.0.${at + 1}:1`));
+    const said = snapshot({ policies: always({ retry: { attempts } }) });
+    const { status, met, body } = setUp(six, [unreached], { snapshot: said });
+    expect(await status).toBe(unreached);
+    expect(met).toHaveLength(made);
     expect(body.commits).toBe(1);
   });
 

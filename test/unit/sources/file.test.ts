@@ -7,6 +7,7 @@ import { fileSource } from '../../../sidecar/sources/file.ts';
 import { type StaticWords, staticSlice, staticSource } from '../../../sidecar/sources/static.ts';
 import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
+import { rule } from '../../support/policies.ts';
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -103,6 +104,18 @@ describe('source file', () => {
     writeFileSync(`${path}~`, 'a third');
     renameSync(`${path}~`, path);
     await drive(kit, 'the second change', () => flag() === '2');
+  });
+
+  it('takes over policies, and drops them, as the file does', async () => {
+    const { kit, path, source, say } = start();
+    const policies = [rule('file', 'inventory', '', { timeout: 250 })];
+    say(() => words({ policies }));
+    writeFileSync(path, 'with policies');
+    await drive(kit, 'the policies', () => source.slice.value.policies !== undefined);
+    expect(source.slice.value.policies).toEqual(policies);
+    say(() => words({}));
+    writeFileSync(path, 'without them again');
+    await drive(kit, 'their end', () => source.slice.value.policies === undefined);
   });
 
   it('reads once what was written in many steps', async () => {
