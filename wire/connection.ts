@@ -53,7 +53,6 @@ export class Connection implements Driven {
   #draining: Draining | null = null;
   #greeted = false;
   readonly #openedAt: number;
-  #flushedStream = 0;
   #idleSince: number;
   #lingerAt = 0;
 
@@ -136,7 +135,6 @@ export class Connection implements Driven {
   // What follows is the engine's own.
 
   flush(): void {
-    this.#flushedStream = this.ids.next - 2;
     this.output.flush();
     if (this.output.flooded) this.#destroy('the peer does not read', 'output');
     else this.sending.pump();
@@ -153,9 +151,8 @@ export class Connection implements Driven {
 
   /** Flushes and half-closes; the socket is destroyed when the peer does not close within a second. */
   end(reason: string, code: number = ErrorCode.NO_ERROR): void {
-    this.#flushedStream = this.ids.next - 2; // what was written is sent with the GOAWAY
+    this.output.flush(); // first: what was written is sent with the GOAWAY
     this.#over(code, reason);
-    this.output.flush();
     this.socket.end();
     this.#lingerAt = this.loop.now() + lingerMs;
     if (this.socket.isPaused()) this.socket.resume();
@@ -291,7 +288,7 @@ export class Connection implements Driven {
     if (this.state === 'closed') return;
     this.state = 'closed';
     for (const stream of this.streams.list()) {
-      const reached = this.role === 'server' || stream.id <= this.#flushedStream;
+      const reached = this.role === 'server' || stream.id <= this.output.sentStream;
       stream.abort({ code, by: 'connection', reached, message: reason });
     }
     this.listener.closed(reason);

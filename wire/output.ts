@@ -20,6 +20,9 @@ export class Output {
   frameSize: number = defaultFrameSize;
   /** True while the socket holds more than it should: no DATA until `drain`. */
   congested = false;
+  /** The newest stream of which something has been handed to the socket. */
+  sentStream = 0;
+  #writtenStream = 0;
   readonly #socket: Socket;
   readonly #loop: Loop;
   readonly #owner: Driven;
@@ -103,6 +106,7 @@ export class Output {
   headers(stream: number, fields: readonly string[], never: readonly string[] | null, end: boolean): void {
     const bound = Encoder.bound(fields);
     this.#reserve(frameHeaderSize + bound);
+    if (stream > this.#writtenStream) this.#writtenStream = stream;
     const start = this.#at + frameHeaderSize;
     const size = this.encoder.encode(fields, never, this.#buffer, start) - start;
     const flags = end ? Flag.END_STREAM : 0;
@@ -169,6 +173,7 @@ export class Output {
     this.#buffer = none;
     this.#at = 0;
     if (socket.destroyed || socket.writableEnded || at === 0) return this.#loop.slabs.giveBack(buffer);
+    this.sentStream = this.#writtenStream;
     socket.write(buffer.subarray(0, at));
     // The kernel took all: nobody reads the slab any more. Else its unwritten half may serve, or it waits as a whole.
     if (socket.writableLength === 0) this.#loop.slabs.giveBack(buffer);

@@ -183,6 +183,23 @@ describe('a client whose server leaves', () => {
   });
 });
 
+describe('what was handed to the socket before the turn was over', () => {
+  test('may have reached the peer; what was written behind it has not', async () => {
+    const server = await listenRaw((peer) => peer.send(settings()));
+    const client = await dialWire(server.port);
+    const long = [...requestFields, 'x-long', 'v'.repeat(8000)];
+    // Ten of these are more than fits into the memory that is written at once.
+    const calls = Array.from({ length: 10 }, () => client.call(long, true));
+    client.connection.socket.emit('error', new Error('ECONNRESET'));
+    const reached = calls.map(({ aborts }) => aborts[0]!.reached);
+    expect(reached[0]).toBe(true);
+    expect(reached.at(-1)).toBe(false);
+    expect(reached.indexOf(false)).toBe(reached.lastIndexOf(true) + 1);
+    await client.close();
+    await server.close();
+  });
+});
+
 describe('keepalive', () => {
   const setting = settings(Setting.OUTRIGGER_KEEPALIVE, 1);
   const kept = async (greeting: Buffer) => {
