@@ -17,11 +17,16 @@ const codeOfError = (error: unknown): number => {
   return error instanceof UsageError ? Exit.usage : Exit.failure;
 };
 
-const outcome: Outcome = { code: Exit.ok };
-try {
-  await program(outcome).parseAsync();
-} catch (error) {
-  outcome.code = codeOfError(error);
-}
-// What a command leaves open (a connection to Consul that waits) must not keep the process.
-process.exit(outcome.code);
+const main = async (): Promise<never> => {
+  const outcome: Outcome = { code: Exit.ok };
+  try {
+    await program(outcome).parseAsync();
+  } catch (error) {
+    outcome.code = codeOfError(error);
+  }
+  // What a command leaves open (a connection to Consul that waits) must not keep the process.
+  process.exit(outcome.code);
+};
+
+// Not awaited: the single executable is made of modules that are loaded by `require`.
+void main();

@@ -21,8 +21,8 @@ export interface RunOptions extends ConsulOptions {
 const passedOn = ['SIGUSR2', 'SIGQUIT', 'SIGCONT'] as const;
 
 /**
- * `outrigger run`: a sidecar in this process and the app as its child. The app sees OUTRIGGER_APP, OUTRIGGER_SERVICE
- * and, where --port was given, PORT. Answers the app's exit code.
+ * `outrigger run`: a sidecar and the app, each a child of this process, so that neither takes the other along when it
+ * crashes. The app sees OUTRIGGER_APP, OUTRIGGER_SERVICE and, where --port was given, PORT. Answers the app's exit code.
  */
 export const run = async (
   options: RunOptions,
@@ -41,7 +41,7 @@ export const run = async (
     });
     const waited = await Promise.race([ready, ending.asked]);
     if (waited === false)
-      log.warn({ reasons: sidecar.notReady() }, 'not ready yet: the app starts all the same');
+      log.warn({ reasons: await sidecar.notReady() }, 'not ready yet: the app starts all the same');
     if (typeof waited === 'string') {
       await sidecar.close();
       return codeOf(waited);
@@ -118,7 +118,7 @@ const originOf = (options: RunOptions): Origin => {
             ...(port === undefined ? {} : { port }),
           },
         }),
-    ...consulOverlay(options, process.env, config !== undefined),
+    ...consulOverlay(options),
     ...(upstream.length === 0 ? {} : { upstreams }),
     ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
   };

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Log } from '../core/log.ts';
 import type { Loaded, Origin } from '../settings/load.ts';
 import type { Settings } from '../settings/settings.ts';
+import { consulEnvironment, consulToken } from './consul-options.ts';
 
 /** What the commands need of a sidecar that was started. */
 export interface StartedSidecar {
@@ -10,7 +11,7 @@ export interface StartedSidecar {
   /** Resolves once calls can be carried: identity and first answers are there. */
   readonly ready: Promise<void>;
   /** Why it is not ready, each a sentence. */
-  notReady(): readonly string[];
+  notReady(): readonly string[] | Promise<readonly string[]>;
   /** Stops inbound calls and resolves when those in flight have ended, or their time has. */
   drain(): Promise<void>;
   /** Resolves when the app has closed its connections to the sidecar. */
@@ -22,7 +23,7 @@ export interface StartedSidecar {
 /** Opens a sidecar's listeners; rejects when one cannot be opened. `file` is read again when it changes. */
 export type StartSidecar = (
   settings: Settings,
-  options: { log: Log; file?: { path: string; load: () => Promise<Settings> } },
+  options: { log: Log; origin: Origin; file?: { path: string; load: () => Promise<Settings> } },
 ) => Promise<StartedSidecar>;
 
 /** What commands that start a sidecar reach out to; tests hand in their own. */
@@ -55,16 +56,37 @@ export const surroundings = async (): Promise<Surroundings> => {
   ]);
   const sabotage = readSabotage(process.env['OUTRIGGER_SABOTAGE']);
   return {
-    start: (settings, options) => startSidecar(settings, { ...options, sabotage }),
-    load: loadSettingsApart,
-    openLog: ({ log, service }) =>
-      openLog({ level: log.level, ...(service === null ? {} : { base: { sidecar: service.name } }) }),
-    signals: process,
-    say: (line) => void process.stderr.write(`${line}\n`),
-    patienceMs: 5000,
-    terminal: process.stderr.isTTY === true,
+    ...outside(loadSettingsApart, openLog),
+    start: (settings, options) =>
+      startSidecar(settings, { ...options, sabotage, consulToken: consulToken(process.env) }),
   };
 };
+
+/** The same for `run`: the sidecar is a process of its own, so that neither it nor the app takes the other along. */
+export const supervising = async (): Promise<Surroundings> => {
+  const [{ startSupervised }, { loadSettingsApart }, { openLog }] = await Promise.all([
+    import('./supervised.ts'),
+    import('../settings/apart.ts'),
+    import('../telemetry/log.ts'),
+  ]);
+  return {
+    ...outside(loadSettingsApart, openLog),
+    start: (settings, { log, origin, file }) => startSupervised(settings, { log, origin, load: file?.load }),
+  };
+};
+
+const outside = (
+  load: Surroundings['load'],
+  openLog: typeof import('../telemetry/log.ts')['openLog'],
+): Omit<Surroundings, 'start'> => ({
+  load: async (origin) => load({ ...origin, consul: consulEnvironment(process.env) }),
+  openLog: ({ log, service }) =>
+    openLog({ level: log.level, ...(service === null ? {} : { base: { sidecar: service.name } }) }),
+  signals: process,
+  say: (line) => void process.stderr.write(`${line}\n`),
+  patienceMs: 5000,
+  terminal: process.stderr.isTTY === true,
+});
 
 /** Reads the settings, opens the log, warns, starts the sidecar and says where it listens. */
 export const startSaying = async (
@@ -74,16 +96,20 @@ export const startSaying = async (
   const { settings, warnings } = await around.load(origin);
   const log = around.openLog(settings);
   for (const { at, message } of warnings) log.warn({ at }, message);
-  const { file } = origin;
-  const again =
-    file === undefined ? {} : { file: { path: resolve(file), load: () => reload(origin, around) } };
-  const sidecar = await around.start(settings, { log, ...again });
+  const sidecar = await around.start(settings, { log, origin, ...settingsFile(origin, around) });
   around.say(portsLine(settings.service?.name ?? '', sidecar.ports, around.terminal));
   return { sidecar, settings, log };
 };
 
-const reload = async (origin: Origin, around: Surroundings): Promise<Settings> =>
-  (await around.load(origin)).settings;
+/** The file among the options of a start, when the settings have one. */
+export const settingsFile = (
+  origin: Origin,
+  around: Pick<Surroundings, 'load'>,
+): { file?: { path: string; load: () => Promise<Settings> } } => {
+  if (origin.file === undefined) return {};
+  const load = async (): Promise<Settings> => (await around.load(origin)).settings;
+  return { file: { path: resolve(origin.file), load } };
+};
 
 const portsLine = (service: string, ports: StartedSidecar['ports'], terminal: boolean): string => {
   if (!terminal) return JSON.stringify({ event: 'listening', service, ...ports });

@@ -12,13 +12,16 @@ export interface Command {
 }
 
 /** Starts `outrigger` with `words`. */
-export const outrigger = (words: readonly string[], env: NodeJS.ProcessEnv = {}): Command => {
-  const main = join(root, 'sidecar/cli/main.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...words], {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export const outrigger = (words: readonly string[], env: NodeJS.ProcessEnv = {}): Command =>
+  startCommand(['--import', 'tsx', join(root, 'sidecar/cli/main.ts'), ...words], { ...process.env, ...env });
+
+/** Starts Node, or what `program` names, with `args`. */
+export const startCommand = (
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  program: string = process.execPath,
+): Command => {
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let errors = '';
   let over = false;

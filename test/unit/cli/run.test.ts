@@ -99,6 +99,7 @@ describe('outrigger run', () => {
       peers: { host: '0.0.0.0', port: 0 },
       admin: { host: '127.0.0.1', port: 0 },
       control: 'default',
+      health: null,
     });
   });
 
