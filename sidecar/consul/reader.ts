@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { isExecutable, packed } from '../core/executable.ts';
 import type { Kit } from '../core/kit.ts';
 import { type Timer, timer } from '../core/wheel.ts';
 import type { AnswerBody } from './bounded-body.ts';
@@ -170,6 +171,8 @@ export class AnswerReader {
 
 /** The thread as a module: a built file runs as it is; sources need the loader that reads TypeScript, in each thread. */
 const readingThread = (): URL => {
+  if (isExecutable())
+    return new URL(`data:text/javascript;base64,${packed('reading-thread.js').toString('base64')}`);
   if (!import.meta.url.endsWith('.ts')) return new URL('./reading-thread.js', import.meta.url);
   const source = JSON.stringify(new URL('./reading-thread.ts', import.meta.url).href);
   const words = `import { register } from 'node:module';

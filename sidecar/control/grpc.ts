@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Grpc from '@grpc/grpc-js';
 import type * as Loader from '@grpc/proto-loader';
+import { isExecutable, packed } from '../core/executable.ts';
 
 /** The two libraries that speak gRPC as a client of the sidecar or a server beside its data path. */
 export interface GrpcLibraries {
@@ -18,6 +19,13 @@ export const loadGrpc = async (): Promise<GrpcLibraries> => {
 
 /** How messages look in JavaScript: camelCase, enums by name, 64-bit numbers as numbers, absent fields present. */
 export const messageShape: Loader.Options = { longs: Number, enums: String, defaults: true, oneofs: true };
+
+/** The definitions in one of our own .proto files, such as `outrigger/v1/control.proto`. */
+export const loadOwn = ({ loader }: Pick<GrpcLibraries, 'loader'>, name: string): Loader.PackageDefinition =>
+  // The single executable carries them as descriptor sets, because a .proto file can only be read from a disk.
+  isExecutable()
+    ? loader.loadFileDescriptorSetFromBuffer(packed(name), messageShape)
+    : loader.loadSync(protoFile(name), messageShape);
 
 /** Absolute path of one of our own .proto files, such as `outrigger/v1/control.proto`: from sources and built files. */
 export const protoFile = (name: string): string => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { isExecutable } from '../core/executable.ts';
 import { freeze } from './freeze.ts';
 import type { Loaded, Origin } from './load.ts';
 import { type Problem, SettingsError } from './problem.ts';
@@ -19,20 +20,20 @@ export const loadSettingsApart = (
   nodeFlags: readonly string[] = process.execArgv,
 ): Promise<Loaded> =>
   new Promise((resolve, reject) => {
-    const reader = fileURLToPath(new URL(`./reader${import.meta.url.slice(-3)}`, import.meta.url));
-    const flags = loadingFlags(nodeFlags);
+    // The single executable begins with what its first word names: see deploy/binary/entry.ts.
+    const reader = isExecutable()
+      ? ['read-settings']
+      : [
+          ...loadingFlags(nodeFlags),
+          fileURLToPath(new URL(`./reader${import.meta.url.slice(-3)}`, import.meta.url)),
+        ];
     const options = { maxBuffer: 64 * 1024 * 1024, timeout: 30_000 };
-    execFile(
-      process.execPath,
-      [...flags, reader, JSON.stringify(origin)],
-      options,
-      (error, output, noise) => {
-        if (error !== null) return reject(new Error(`settings could not be read: ${noise || error.message}`));
-        const reading = JSON.parse(output) as Reading;
-        if ('problems' in reading) reject(new SettingsError(reading.problems));
-        else resolve({ settings: freeze(reading.loaded.settings), warnings: reading.loaded.warnings });
-      },
-    );
+    execFile(process.execPath, [...reader, JSON.stringify(origin)], options, (error, output, noise) => {
+      if (error !== null) return reject(new Error(`settings could not be read: ${noise || error.message}`));
+      const reading = JSON.parse(output) as Reading;
+      if ('problems' in reading) reject(new SettingsError(reading.problems));
+      else resolve({ settings: freeze(reading.loaded.settings), warnings: reading.loaded.warnings });
+    });
   });
 
 /** Flags that say how sources are loaded concern both processes; a debugger, a profiler or a trace only the first. */

@@ -1,6 +1,6 @@
 import type { Client, ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { type GrpcLibraries, messageShape, protoFile } from '../../control/grpc.ts';
+import { type GrpcLibraries, loadOwn, messageShape } from '../../control/grpc.ts';
 import { readFileHead, writeFileSet } from './descriptors.ts';
 
 /** Files and bytes of descriptors that are taken from one server: far above any honest one. */
@@ -48,10 +48,7 @@ class Conversation {
 
   constructor(client: Client, version: string, metadata: Metadata, libraries: GrpcLibraries) {
     this.#libraries = libraries;
-    const definition = libraries.loader.loadSync(
-      protoFile('grpc/reflection/v1/reflection.proto'),
-      messageShape,
-    );
+    const definition = loadOwn(libraries, 'grpc/reflection/v1/reflection.proto');
     const service = definition['grpc.reflection.v1.ServerReflection'] as Record<string, MethodShape>;
     const { requestSerialize, responseDeserialize } = service['ServerReflectionInfo']!;
     this.#stream = client.makeBidiStreamRequest<object, Answer>(
