@@ -13,7 +13,7 @@ import type { Timer } from '../core/wheel.ts';
 import { lookupAllowed } from './lookup.ts';
 import { type Peer, PeerStream } from './peer-stream.ts';
 import { type Direction, requestFields } from './request-fields.ts';
-import { Contexts, certificateLifeMs, mutual, onLostRoot, readPeer } from './tls.ts';
+import { Contexts, certificateLifeMs, type LeastTls, mutual, onLostRoot, readPeer } from './tls.ts';
 import { Turnstile } from './turnstile.ts';
 
 /** How peers are dialled. */
@@ -23,6 +23,8 @@ export interface DialOptions {
   readonly limits: Limits;
   /** Null: plaintext. */
   readonly identities: Cell<Identity | null> | null;
+  /** Default TLSv1.2. */
+  readonly leastTls?: LeastTls;
   readonly direction: Direction;
   /** Milliseconds for TCP and TLS together. */
   readonly connectMs: number;
@@ -41,9 +43,13 @@ const pacesKept = 1000;
 
 /** What all links of a dialler share. */
 class Shared {
-  readonly contexts: Contexts = new Contexts();
+  readonly contexts: Contexts;
   readonly turnstile: Turnstile = new Turnstile(handshakesAtOnce);
   readonly #paces: Map<string, PingPace> = new Map();
+
+  constructor(least: LeastTls) {
+    this.contexts = new Contexts(least);
+  }
 
   /** How often the peer at `id` is pinged, if it is no outrigger. */
   paceOf(id: string): PingPace {
@@ -58,8 +64,9 @@ class Shared {
 
 /** Opens connections to peers over TCP or unix sockets, with mutual TLS where there is an identity. */
 export const dialler = (options: DialOptions): Dial => {
-  const shared = new Shared();
-  return (address, events) => new PeerLink(address, events, options, shared);
+  const shared = new Shared(options.leastTls ?? 'TLSv1.2');
+  return (address, events, connectMs = options.connectMs) =>
+    new PeerLink(address, events, { ...options, connectMs }, shared);
 };
 
 class PeerLink implements Link, Peer, Timer {
@@ -154,7 +161,7 @@ class PeerLink implements Link, Peer, Timer {
     const identity = identities.value;
     if (identity === null) return this.#failed('there is no certificate of our own yet');
     const socket = tls.connect({
-      ...mutual,
+      ...mutual(this.#options.leastTls ?? 'TLSv1.2'),
       ...this.#place(),
       secureContext: this.#shared.contexts.of(identity),
       // The name in the certificate is a SPIFFE id, checked below; the chain is checked by the handshake.
@@ -258,5 +265,8 @@ class PeerLink implements Link, Peer, Timer {
   }
 }
 
-const reasonOf = (error: NodeJS.ErrnoException): string =>
-  error.code === 'ECONNREFUSED' ? 'nobody listens there (ECONNREFUSED)' : error.message;
+const reasonOf = ({ code, message }: NodeJS.ErrnoException): string => {
+  if (code === 'ECONNREFUSED') return 'nobody listens there (ECONNREFUSED)';
+  // Certificates of Consul begin a minute before they are made: what is younger is a clock that differs by more.
+  return code === 'CERT_NOT_YET_VALID' ? `${message}: is the clock right, here and there?` : message;
+};

@@ -3,8 +3,17 @@ import tls from 'node:tls';
 import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
+import { Handshakes } from './handshakes.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
-import { certificateLifeMs, contextOptions, mutual, onLostRoot, type PeerIdentity, readPeer } from './tls.ts';
+import {
+  certificateLifeMs,
+  contextOptions,
+  type LeastTls,
+  mutual,
+  onLostRoot,
+  type PeerIdentity,
+  readPeer,
+} from './tls.ts';
 
 /** Where and for whom a listener listens. */
 export interface ListenerOptions extends IntakeOptions {
@@ -15,6 +24,8 @@ export interface ListenerOptions extends IntakeOptions {
   readonly name: 'app' | 'peers';
   /** Null: plaintext. */
   readonly identities: Cell<Identity | null> | null;
+  /** Default TLSv1.2. */
+  readonly leastTls?: LeastTls;
   readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
   /** Age at which a connection is replaced, in milliseconds, with a tenth of jitter; 0: never. */
   readonly maxAgeMs: number;
@@ -34,18 +45,8 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Connections of one address that may be in a handshake at once. */
-const handshakesPerAddress = 64;
-/** Connections that may be in a handshake at once, whoever they are: each costs a millisecond of the loop. */
-const handshakesAtOnce = 512;
 /** Verified peers reset streams for good reasons (deadlines, hedges): they may do it ten times as much. */
 const verifiedFactor = 10;
-
-/** A socket in a handshake, and whom we believed when it began. */
-interface Handshake {
-  readonly socket: net.Socket;
-  readonly identity: Identity | null;
-}
 
 /** Opens a listener. Rejects when the address is in use, saying which. */
 export const listen = (options: ListenerOptions): Promise<Listener> => {
@@ -59,9 +60,7 @@ class OpenListener implements Listener {
   readonly #intake: Intake;
   readonly #server: net.Server;
   readonly #connections: Set<Connection> = new Set();
-  /** Sockets in a handshake, by the address and port they come from. */
-  readonly #handshakes: Map<string, Handshake> = new Map();
-  readonly #pending: Map<string, number> = new Map();
+  readonly #handshakes: Handshakes;
   /** Reset watches of verified peers, by their SPIFFE id: reconnecting buys nothing. */
   readonly #resets: Map<string, ResetWatch> = new Map();
   #draining = false;
@@ -71,6 +70,7 @@ class OpenListener implements Listener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#intake = new Intake(options);
+    this.#handshakes = new Handshakes(options.kit);
     this.#server = options.identities === null ? this.#plaintext() : this.#secure(options.identities);
   }
 
@@ -95,7 +95,7 @@ class OpenListener implements Listener {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    for (const { socket } of this.#handshakes.values()) socket.destroy();
+    this.#handshakes.close();
     for (const connection of this.#connections) connection.drain('the sidecar stops');
     await this.#closed;
   }
@@ -108,7 +108,7 @@ class OpenListener implements Listener {
   async close(): Promise<void> {
     if (!this.#draining) this.#server.close();
     this.#draining = true;
-    for (const { socket } of this.#handshakes.values()) socket.destroy();
+    this.#handshakes.close();
     for (const connection of this.#connections) connection.close('the sidecar stops');
     await this.#closed;
   }
@@ -118,19 +118,19 @@ class OpenListener implements Listener {
   }
 
   #secure(identities: Cell<Identity | null>): net.Server {
-    const { limits, kit } = this.#options;
+    const { limits, kit, leastTls = 'TLSv1.2' } = this.#options;
     const server = tls.createServer({
-      ...mutual,
+      ...mutual(leastTls),
       handshakeTimeout: limits.prefaceMs,
     });
     // New handshakes show the newest certificate; open connections keep theirs until they drain.
     const apply = (identity: Identity | null): void => {
-      if (identity !== null) server.setSecureContext(contextOptions(identity));
+      if (identity !== null) server.setSecureContext(contextOptions(identity, leastTls));
     };
     apply(identities.value);
     const unlisten = identities.listen(apply);
     server.on('close', unlisten);
-    server.on('connection', (socket: net.Socket) => this.#beginHandshake(socket));
+    server.on('connection', (socket: net.Socket) => this.#handshakes.begin(socket, identities.value));
     server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
       kit.meter.count('outrigger_handshakes_refused_total', refusalReason(error, socket)).value++;
       const why = socket.authorizationError ?? error.message;
@@ -141,37 +141,9 @@ class OpenListener implements Listener {
     return server;
   }
 
-  /** Counts handshakes by address: sockets that never say hello must not take the place of others. */
-  #beginHandshake(socket: net.Socket): void {
-    const from = socket.remoteAddress ?? '';
-    const pending = (this.#pending.get(from) ?? 0) + 1;
-    if (
-      pending > handshakesPerAddress ||
-      this.#handshakes.size >= handshakesAtOnce ||
-      this.#options.identities?.value === null
-    ) {
-      this.#options.kit.meter.count('outrigger_handshakes_refused_total', 'too-many').value++;
-      socket.destroy();
-      return;
-    }
-    this.#pending.set(from, pending);
-    const key = `${from} ${socket.remotePort}`;
-    this.#handshakes.set(key, { socket, identity: this.#options.identities?.value ?? null });
-    socket.once('close', () => this.#endHandshake(key, from));
-  }
-
-  #endHandshake(key: string, from: string): void {
-    if (!this.#handshakes.delete(key)) return;
-    const pending = this.#pending.get(from)! - 1;
-    if (pending === 0) this.#pending.delete(from);
-    else this.#pending.set(from, pending);
-  }
-
   #identify(socket: tls.TLSSocket, identities: Cell<Identity | null>): void {
     const { kit } = this.#options;
-    const key = `${socket.remoteAddress} ${socket.remotePort}`;
-    const begun = this.#handshakes.get(key)?.identity ?? null;
-    this.#endHandshake(key, socket.remoteAddress ?? '');
+    const begun = this.#handshakes.end(socket);
     const identity = identities.value;
     const peer = identity === null ? { why: 'we have no certificate' } : readPeer(socket, identity);
     if ('why' in peer) {

@@ -11,7 +11,10 @@ import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import { certificateSpiffe, readSpiffe } from '../core/spiffe.ts';
 
-/** AEAD with ephemeral ECDH, for peers that speak TLS 1.2 (Envoy's default); 1.3 has nothing else. */
+/**
+ * AEAD with ephemeral ECDH, for peers that speak TLS 1.2 (Envoy's default); 1.3 has nothing else. Security level 2
+ * refuses keys and signatures of less than 112 bits in every certificate of a chain: RSA of 1024, SHA-1.
+ */
 const ciphers: string = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -22,7 +25,14 @@ const ciphers: string = [
   'ECDHE-RSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
+  '@SECLEVEL=2',
 ].join(':');
+
+/** The least version of TLS that is spoken, in both directions. */
+export type LeastTls = 'TLSv1.2' | 'TLSv1.3';
+
+/** Bytes of the longest leaf that a peer may show: a leaf of Consul has 700. */
+const longestLeaf = 16 * 1024;
 
 /** What both ends of mutual TLS agree on. */
 interface Mutual {
@@ -36,35 +46,36 @@ interface Mutual {
 }
 
 /** Resumption is off: a resumed session outlives its certificate and its root. */
-export const mutual: Mutual = {
-  minVersion: 'TLSv1.2',
+export const mutual = (least: LeastTls): Mutual => ({
+  minVersion: least,
   maxVersion: 'TLSv1.3',
   ciphers: ciphers,
   requestCert: true,
   rejectUnauthorized: true,
   ALPNProtocols: ['h2'],
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-};
+});
 
 /** An identity as Node's TLS takes it. */
-export const contextOptions = (identity: Identity): SecureContextOptions => ({
-  cert: identity.certificate,
-  key: identity.key,
-  ca: [...identity.roots],
-  ciphers,
-  minVersion: mutual.minVersion,
-  maxVersion: mutual.maxVersion,
-  secureOptions: mutual.secureOptions,
-});
+export const contextOptions = (identity: Identity, least: LeastTls): SecureContextOptions => {
+  const { minVersion, maxVersion, secureOptions } = mutual(least);
+  const { certificate: cert, key, roots } = identity;
+  return { cert, key, ca: [...roots], ciphers, minVersion, maxVersion, secureOptions };
+};
 
 /** Contexts makes one secure context per identity: building one costs more than a handshake should. */
 export class Contexts {
+  readonly #least: LeastTls;
   #identity: Identity | null = null;
   #context: SecureContext | null = null;
 
+  constructor(least: LeastTls) {
+    this.#least = least;
+  }
+
   of(identity: Identity): SecureContext {
     if (this.#context !== null && this.#identity === identity) return this.#context;
-    this.#context = createSecureContext(contextOptions(identity));
+    this.#context = createSecureContext(contextOptions(identity, this.#least));
     this.#identity = identity;
     return this.#context;
   }
@@ -86,6 +97,8 @@ export interface PeerIdentity {
 export const readPeer = (socket: TLSSocket, own: Identity): PeerIdentity | { readonly why: string } => {
   const certificate: PeerCertificate = socket.getPeerCertificate();
   if (certificate.raw === undefined) return { why: 'it showed no certificate' };
+  const { length } = certificate.raw;
+  if (length > longestLeaf) return { why: `it has ${length} bytes, above ${longestLeaf}` };
   const found = certificateSpiffe(certificate.subjectaltname);
   if ('why' in found) return found;
   const { id } = found;
