@@ -5,6 +5,7 @@ import { watch } from '../consul/watch.ts';
 import { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
+import { timer } from '../core/wheel.ts';
 import { watchExpiry } from './expiry.ts';
 import { isAnchored, pairUp } from './pair.ts';
 import type { IdentitySource } from './source.ts';
@@ -16,15 +17,26 @@ export interface ConsulIdentityOptions {
   readonly service: string;
   readonly kit: Kit;
   readonly signal: AbortSignal;
+  /** What an earlier run of us had: it stands in while Consul does not answer. */
+  readonly kept?: Identity | null;
 }
+
+/** A leaf and its key, as PEM. */
+type Pair = Pick<Identity, 'certificate' | 'key'>;
+
+/** How long Consul may take for its first answers before the identity that was kept stands in, milliseconds. */
+const graceMs = 1000;
 
 /**
  * Identity from Consul's own CA: roots and leaf by blocking queries, put together into one value.
  *
  * A leaf of a new root waits for that root, so that the pair in the cell always fits together; roots are taken as
  * soon as they come, so that peers with new leaves are believed.
+ *
+ * At a cold start, when Consul fails or says nothing for a second, the identity that was kept stands in, part by part.
  */
-export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOptions): IdentitySource => {
+export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource => {
+  const { door, service, kit, signal, kept = null } = options;
   const identity = new Cell<Identity | null>(null);
   const stop = new AbortController();
   const troubles: { roots: string | null; leaf: string | null; pair: string | null } = {
@@ -32,14 +44,16 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
     leaf: null,
     pair: null,
   };
-  let roots: RootsAnswer | null = null;
-  let leaf: LeafAnswer | null = null;
+  let roots: readonly string[] | null = null;
+  let leaf: Pair | null = null;
+  let standing: Identity | null = null;
+  const inUse = kit.meter.count('outrigger_state_in_use', 'identity');
 
-  const pair = (now: LeafAnswer, anchors: RootsAnswer): Identity =>
+  const pair = ({ certificate, key }: Pair, anchors: readonly string[]): Identity =>
     pairUp({
-      certificate: now.CertPEM,
-      key: now.PrivateKeyPEM,
-      roots: anchors.Roots.map(({ RootCert }) => RootCert),
+      certificate,
+      key,
+      roots: anchors,
       places: {
         certificate: `the certificate from Consul at ${door.url}`,
         key: `the key from Consul at ${door.url}`,
@@ -48,9 +62,11 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
     });
   /** The pair that holds now, under the newest roots. */
   const publish = (): void => {
-    if (roots === null || leaf === null) return;
+    const [shown, anchors] = [leaf ?? standing, roots ?? standing?.roots];
+    inUse.value = standing !== null && leaf === null ? 1 : 0;
+    if (shown == null || anchors === undefined) return;
     try {
-      let next = pair(leaf, roots);
+      let next = pair(shown, anchors);
       const before = identity.value;
       if (before !== null && !isAnchored(next)) {
         // Its root is on the way. Until then the leaf before goes on, believed with the roots of now.
@@ -65,7 +81,9 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
         validTo: new Date(next.validTo).toISOString(),
         roots: next.roots.length,
       };
-      kit.log.info(fields, before === null ? 'identity from Consul' : 'identity renewed from Consul');
+      if (leaf === null)
+        kit.log.warn(fields, 'Consul does not say who we are; the identity that was kept stands in');
+      else kit.log.info(fields, before === null ? 'identity from Consul' : 'identity renewed from Consul');
     } catch (thrown) {
       troubles.pair = thrown instanceof Error ? thrown.message : String(thrown);
       kit.meter.count('outrigger_identities_refused_total', 'consul').value++;
@@ -76,17 +94,27 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
     }
   };
 
+  const standIn = (): void => {
+    kit.wheel.disarm(grace);
+    if (kept === null || standing !== null || identity.value !== null) return;
+    standing = kept;
+    publish();
+  };
+  const grace = timer(standIn);
+  if (kept !== null) kit.wheel.arm(grace, graceMs);
+
   const common = { about: service, mode: 'default', polls: door.polls, kit, signal: stop.signal } as const;
   void watch<RootsAnswer>({
     ...common,
     kind: 'roots',
     ask: (question) => door.roots(question),
     hear: (value) => {
-      roots = value;
+      roots = value.Roots.map(({ RootCert }) => RootCert);
       publish();
     },
     trouble: (error) => {
       troubles.roots = error?.message ?? null;
+      if (error !== null) standIn();
     },
   });
   void watch<LeafAnswer>({
@@ -94,17 +122,20 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
     kind: 'leaf',
     ask: (question) => door.leaf(service, question),
     hear: (value) => {
-      leaf = value;
+      leaf = { certificate: value.CertPEM, key: value.PrivateKeyPEM };
       publish();
     },
     trouble: (error) => {
       troubles.leaf = error?.message ?? null;
+      if (error !== null) standIn();
     },
   });
-  const quiet = watchExpiry(identity, kit);
+  const isDue = (): boolean => (troubles.leaf ?? troubles.pair) !== null;
+  const quiet = watchExpiry(identity, kit, isDue);
   const close = (): void => {
     signal.removeEventListener('abort', close);
     stop.abort();
+    kit.wheel.disarm(grace);
     quiet();
   };
   if (signal.aborted) close();
@@ -113,6 +144,8 @@ export const consulIdentity = ({ door, service, kit, signal }: ConsulIdentityOpt
     kind: 'consul',
     identity,
     trouble: () => troubles.pair ?? troubles.leaf ?? troubles.roots,
+    isDue,
+    standsIn: () => standing !== null && leaf === null,
     close,
   };
 };

@@ -73,7 +73,7 @@ export const fileIdentity = async (options: FileIdentityOptions): Promise<Identi
   };
   if (signal.aborted) close();
   else signal.addEventListener('abort', close, { once: true });
-  return { kind: 'files', identity, trouble: () => trouble, close };
+  return { kind: 'files', identity, trouble: () => trouble, isDue: () => true, standsIn: () => false, close };
 };
 
 const readIdentity = async ({ cert, key, ca }: FileIdentityOptions): Promise<Identity> => {

@@ -7,5 +7,7 @@ export const noIdentity = (): IdentitySource => ({
   kind: 'none',
   identity: new Cell<Identity | null>(null),
   trouble: () => null,
+  isDue: () => false,
+  standsIn: () => false,
   close: () => {},
 });

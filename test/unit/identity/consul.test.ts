@@ -23,13 +23,24 @@ beforeAll(async () => {
 /** A thing in Consul whose questions hang until it changes. */
 class Changing<T> {
   #answer: ((value: T) => void) | null = null;
+  #refusal: ((why: Error) => void) | null = null;
   #index = 1n;
 
   ask = ({ signal }: Question): Promise<Answer<T>> =>
     new Promise((settle, reject) => {
+      this.#refusal = reject;
       signal.addEventListener('abort', () => reject(new ConsulError('stopped', 'stopped')), { once: true });
       this.#answer = (value) => settle({ value, index: ++this.#index, lastContactMs: 0, knownLeader: true });
     });
+
+  /** The next question is not answered. */
+  async fail(kit: StillKit): Promise<void> {
+    await drive(kit, 'a question', () => this.#refusal !== null);
+    this.#refusal!(new ConsulError('refused', 'nobody listens there'));
+    this.#refusal = null;
+    this.#answer = null;
+    await breathe();
+  }
 
   async become(value: T, kit: StillKit): Promise<void> {
     await drive(kit, 'a question', () => this.#answer !== null);
@@ -39,12 +50,14 @@ class Changing<T> {
   }
 }
 
+const identityOf = ({ root }: Authority, leaf: Leaf): Identity => ({ ...leaf, roots: [root] });
+
 const stops: AbortController[] = [];
 afterEach(() => {
   for (const stop of stops.splice(0)) stop.abort();
 });
 
-const start = () => {
+const start = (kept: Identity | null = null) => {
   const kit = stillKit();
   const roots = new Changing<RootsAnswer>();
   const leaf = new Changing<LeafAnswer>();
@@ -61,6 +74,7 @@ const start = () => {
     service: 'orders',
     kit,
     signal: stop.signal,
+    kept,
   });
   const heard: (Identity | null)[] = [];
   source.identity.listen((identity) => heard.push(identity));
@@ -78,7 +92,7 @@ const start = () => {
     );
   const prove = ({ certificate, key }: Leaf): Promise<void> =>
     leaf.become({ CertPEM: certificate, PrivateKeyPEM: key }, kit);
-  return { kit, source, heard, trust, prove, stop };
+  return { kit, source, heard, trust, prove, stop, fail: () => leaf.fail(kit) };
 };
 
 describe('identity from Consul', () => {
@@ -131,6 +145,46 @@ describe('identity from Consul', () => {
     expect(heard.length).toBe(1);
     expect(source.trouble()).toContain('is not the key of the certificate from Consul at http://consul');
     expect(kit.meter.count('outrigger_identities_refused_total', 'consul').value).toBe(1);
+  });
+
+  it('has what was kept stand in when Consul says nothing for a second, and no sooner', async () => {
+    const { kit, source } = start(identityOf(old, oldLeaf));
+    kit.pass(900);
+    expect(source.identity.value).toBeNull();
+    kit.pass(200);
+    expect(source.identity.value).toMatchObject({
+      key: oldLeaf.key,
+      roots: [expect.stringContaining('BEGIN')],
+    });
+    expect(kit.meter.count('outrigger_state_in_use', 'identity').value).toBe(1);
+  });
+
+  it('has it stand in at once when Consul fails, and gives it up for what Consul says then', async () => {
+    const { kit, source, heard, fail, trust, prove } = start(identityOf(old, oldLeaf));
+    await fail();
+    expect(source.identity.value?.key).toBe(oldLeaf.key);
+    await trust(next, old);
+    expect(source.identity.value).toMatchObject({ key: oldLeaf.key, roots: { length: 2 } });
+    await prove(nextLeaf);
+    expect(source.identity.value!.key).toBe(nextLeaf.key);
+    expect(kit.meter.count('outrigger_state_in_use', 'identity').value).toBe(0);
+    expect(heard.length).toBe(3);
+  });
+
+  it('is not touched by what was kept where Consul answers', async () => {
+    const { kit, source, heard, trust, prove } = start(identityOf(old, oldLeaf));
+    await trust(next);
+    await prove(nextLeaf);
+    kit.pass(5000);
+    expect(heard.length).toBe(1);
+    expect(source.identity.value!.key).toBe(nextLeaf.key);
+  });
+
+  it('control: without anything kept there is nobody to be', async () => {
+    const { kit, source, fail } = start();
+    await fail();
+    kit.pass(5000);
+    expect(source.identity.value).toBeNull();
   });
 
   it('stops at once and leaves nothing behind', async () => {

@@ -7,7 +7,7 @@ import { stillKit } from '../../support/kit.ts';
 
 const hour = 3_600_000;
 
-const start = (lifeMs: number) => {
+const start = (lifeMs: number, isDue?: () => boolean) => {
   const still = stillKit();
   const said: string[] = [];
   const note = (_: unknown, event: string): void => void said.push(event);
@@ -22,12 +22,16 @@ const start = (lifeMs: number) => {
     validTo: from + lifeMs,
   };
   const cell = new Cell<Identity | null>(identity);
-  const stop = watchExpiry(cell, kit);
+  const stop = watchExpiry(cell, kit, isDue);
   const gauge = (): number => {
     kit.meter.read();
     return kit.meter.count('outrigger_certificate_expiry_seconds').value;
   };
-  return { kit: still, said, cell, identity, stop, gauge };
+  const alarm = (): string | null =>
+    ['early', 'late', 'urgent', 'expired'].find(
+      (each) => kit.meter.count('outrigger_certificate_alarm', each).value === 1,
+    ) ?? null;
+  return { kit: still, said, cell, identity, stop, gauge, alarm };
 };
 
 describe('expiry', () => {
@@ -39,16 +43,47 @@ describe('expiry', () => {
     stop();
   });
 
-  it('warns below a third of the life, again after ten minutes, and says when it is over', () => {
-    const { kit, said, stop } = start(hour);
+  it('warns once below a third of the life, once below a tenth, and once when it is over', () => {
+    const { kit, said, alarm, stop } = start(hour);
     kit.pass(39 * 60_000);
-    expect(said).toEqual([]);
+    expect([said, alarm()]).toEqual([[], null]);
     kit.pass(2 * 60_000);
-    expect(said).toEqual(['our certificate has less than a third of its life left and was not renewed']);
-    kit.pass(10 * 60_000);
-    expect(said.length).toBe(2);
-    kit.pass(11 * 60_000);
-    expect(said.at(-1)).toBe('our certificate has expired; peers refuse us');
+    expect(said).toEqual([
+      expect.stringContaining('less than a third of its life is left and it was not renewed'),
+    ]);
+    expect(alarm()).toBe('late');
+    kit.pass(12 * 60_000);
+    expect(said.length).toBe(1);
+    kit.pass(2 * 60_000);
+    expect(said[1]).toContain('less than a tenth of its life is left');
+    expect(alarm()).toBe('urgent');
+    kit.pass(20 * 60_000);
+    expect(said[2]).toContain('our certificate expired at ');
+    expect([said.length, alarm()]).toEqual([3, 'expired']);
+    stop();
+  });
+
+  it('is not late at a third where the issuer may still renew it, but is urgent at a tenth', () => {
+    const due = { now: false };
+    const { kit, alarm, stop } = start(hour, () => due.now);
+    kit.pass(50 * 60_000);
+    expect(alarm()).toBeNull();
+    due.now = true;
+    kit.pass(60_000);
+    expect(alarm()).toBe('late');
+    due.now = false;
+    kit.pass(4 * 60_000);
+    expect(alarm()).toBe('urgent');
+    stop();
+  });
+
+  it('says that the clock is behind when the certificate has not begun', () => {
+    const { kit, said, alarm, cell, identity, stop } = start(hour);
+    cell.set({ ...identity, validFrom: kit.clock.wall() + 60_000 });
+    expect(said).toEqual([expect.stringContaining('the clock of this machine is behind, set it')]);
+    expect(alarm()).toBe('early');
+    kit.pass(70_000);
+    expect(alarm()).toBeNull();
     stop();
   });
 

@@ -1,0 +1,117 @@
+import { Cell } from '../core/cell.ts';
+import type { Kit } from '../core/kit.ts';
+import type { Slice } from '../core/snapshot.ts';
+import { timer } from '../core/wheel.ts';
+import type { Source } from '../sources/source.ts';
+import { type Kept, oldestMs } from './file.ts';
+
+/** A source that begins with what an earlier run of us knew. */
+export interface RememberingSource extends Source {
+  /** True while anything that was kept is in force. */
+  inUse(): boolean;
+}
+
+/** How long the source may take for its first answer before what was kept stands in, milliseconds. */
+const graceMs = 1000;
+/** How often the source is asked how it does, milliseconds. */
+const lookEveryMs = 50;
+/** How long the source must have been well before what it has not confirmed is forgotten, milliseconds. */
+const wellMs = 60_000;
+
+/**
+ * The slice of `source`, and where it has no answer yet, what was kept: as soon as it fails, or has said nothing at all
+ * for a second. Each answer takes the place of what was kept about its name, for good; what none has confirmed is
+ * forgotten a minute after the source is well, and when it is too old.
+ */
+export const rememberingSource = (
+  part: string,
+  source: Source,
+  kept: Kept<Slice>,
+  kit: Kit,
+): RememberingSource => {
+  const left = leftOf(kept.value);
+  const slice = new Cell<Slice>(source.slice.value);
+  const begunAt = kit.clock.now();
+  let wellSince = begunAt;
+  let state: 'waiting' | 'in use' | 'over' = 'waiting';
+
+  let isHeard = false;
+  const say = (): void => {
+    isHeard = confirm(left, source.slice.value) || isHeard;
+    if (state === 'in use') slice.set(filled(source.slice.value, left));
+    else slice.set(source.slice.value);
+  };
+  const enter = (next: typeof state, message: string): void => {
+    state = next;
+    kit.meter.count('outrigger_state_in_use', part).value = next === 'in use' ? 1 : 0;
+    kit.log.info({ savedAt: new Date(kept.savedAt).toISOString() }, message);
+    say();
+  };
+  const look = timer(() => {
+    const now = kit.clock.now();
+    const isTroubled = source.trouble() !== null;
+    if (isTroubled) wellSince = now;
+    if (left.size === 0) {
+      if (state === 'in use') enter('over', 'all that was kept is confirmed or replaced');
+      return;
+    }
+    if (state === 'waiting' && (isTroubled || (!isHeard && now - begunAt >= graceMs)))
+      enter('in use', 'a cold start: what was kept of the mesh stands in until Consul answers');
+    if (now - wellSince >= wellMs || kit.clock.wall() - kept.savedAt > oldestMs) {
+      left.clear();
+      if (state === 'in use') enter('over', 'what was kept and not confirmed is forgotten');
+      return;
+    }
+    kit.wheel.arm(look, lookEveryMs);
+  });
+  const deaf = source.slice.listen(say);
+  for (const name of kept.value.services?.keys() ?? []) source.want(name);
+  kit.wheel.arm(look, lookEveryMs);
+  return {
+    slice,
+    want: (service) => source.want(service),
+    describe: (service) => source.describe(service),
+    trouble: () => source.trouble(),
+    inUse: () => state === 'in use',
+    close: () => {
+      kit.wheel.disarm(look);
+      deaf();
+      source.close();
+    },
+  };
+};
+
+/** What is left of a kept slice: its parts, maps with the entries that nobody has confirmed or replaced. */
+type Left = Map<string, unknown>;
+
+const leftOf = (slice: Slice): Left =>
+  new Map(
+    Object.entries(slice)
+      .filter(([part]) => part !== 'origin')
+      .map(([part, value]) => [part, value instanceof Map ? new Map(value) : value]),
+  );
+
+/** Takes off what the source now says itself; true when that was anything. An empty list may be one not filled yet. */
+const confirm = (left: Left, said: Slice): boolean => {
+  let isHeard = false;
+  for (const [part, value] of Object.entries(said)) {
+    const kept = left.get(part);
+    const isAwaited =
+      part === 'access' ? said.access?.awaited === true : Array.isArray(value) && value.length === 0;
+    if (kept === undefined || isAwaited) continue;
+    if (kept instanceof Map && value instanceof Map) {
+      for (const key of value.keys()) isHeard = kept.delete(key) || isHeard;
+      if (kept.size === 0) left.delete(part);
+    } else isHeard = left.delete(part) || isHeard;
+  }
+  return isHeard;
+};
+
+const filled = (said: Slice, left: Left): Slice => {
+  const whole: Record<string, unknown> = { ...said };
+  for (const [part, kept] of left) {
+    const now = whole[part];
+    whole[part] = kept instanceof Map && now instanceof Map ? new Map([...kept, ...now]) : kept;
+  }
+  return whole as unknown as Slice;
+};
