@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+/** Whether `envoy` is on PATH. */
+export const hasEnvoy = (): boolean => spawnSync('envoy', ['--version'], { stdio: 'ignore' }).status === 0;
+
+/** PEM files of one peer. */
+export interface EnvoyFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** One Envoy between plaintext HTTP/2 and mutual TLS. */
+export interface EnvoyPlan {
+  /** `in`: mutual TLS where it listens. `out`: where it dials. */
+  readonly tls: 'in' | 'out';
+  /** Where it dials on 127.0.0.1. */
+  readonly to: number;
+  /** Where it listens on 127.0.0.1. */
+  readonly port: number;
+  readonly files: EnvoyFiles;
+  /** The SPIFFE id that it wants to see. */
+  readonly expects: string;
+  readonly version: 'TLSv1_2' | 'TLSv1_3';
+}
+
+const startingMs = 15_000;
+
+/** Starts one, in `directory`; resolves when it listens. `close` kills it by its id. */
+export const startEnvoy = async (plan: EnvoyPlan, directory: string): Promise<{ close(): Promise<void> }> => {
+  const path = join(directory, `envoy-${plan.port}.json`);
+  const log = join(directory, `envoy-${plan.port}.log`);
+  await writeFile(path, JSON.stringify(bootstrap(plan)));
+  const words = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn', '--log-path', log];
+  const child = spawn('envoy', words, { stdio: 'ignore', cwd: directory });
+  const close = (): Promise<void> => killed(child);
+  const end = Date.now() + startingMs;
+  while (!(await listens(plan.port))) {
+    if (child.exitCode !== null || Date.now() > end) {
+      await close();
+      throw new Error(`envoy did not start: ${await readFile(log, 'utf8').catch(() => '')}`);
+    }
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  return { close };
+};
+
+const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
+const address = (port: number): object => ({ socket_address: { address: '127.0.0.1', port_value: port } });
+
+const bootstrap = (plan: EnvoyPlan): object => ({
+  static_resources: {
+    listeners: [
+      {
+        name: 'in',
+        address: address(plan.port),
+        filter_chains: [
+          {
+            filters: [{ name: 'http', typed_config: connectionPart }],
+            ...(plan.tls === 'in' && { transport_socket: tls('DownstreamTlsContext', plan) }),
+          },
+        ],
+      },
+    ],
+    clusters: [
+      {
+        name: 'out',
+        type: 'STATIC',
+        connect_timeout: '2s',
+        load_assignment: {
+          cluster_name: 'out',
+          endpoints: [{ lb_endpoints: [{ endpoint: { address: address(plan.to) } }] }],
+        },
+        typed_extension_protocol_options: {
+          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+            '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
+            explicit_http_config: { http2_protocol_options: {} },
+          },
+        },
+        ...(plan.tls === 'out' && { transport_socket: tls('UpstreamTlsContext', plan) }),
+      },
+    ],
+  },
+});
+
+const connectionPart = {
+  '@type': type('extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
+  stat_prefix: 'in',
+  codec_type: 'HTTP2',
+  route_config: {
+    virtual_hosts: [
+      {
+        name: 'all',
+        domains: ['*'],
+        routes: [{ match: { prefix: '/' }, route: { cluster: 'out', timeout: '0s' } }],
+      },
+    ],
+  },
+  http_filters: [
+    { name: 'router', typed_config: { '@type': type('extensions.filters.http.router.v3.Router') } },
+  ],
+};
+
+const tls = (
+  context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
+  { files, expects, version }: EnvoyPlan,
+): object => ({
+  name: 'tls',
+  typed_config: {
+    '@type': type(`extensions.transport_sockets.tls.v3.${context}`),
+    ...(context === 'DownstreamTlsContext' && { require_client_certificate: true }),
+    common_tls_context: {
+      alpn_protocols: ['h2'],
+      tls_params: { tls_minimum_protocol_version: version, tls_maximum_protocol_version: version },
+      tls_certificates: [
+        { certificate_chain: { filename: files.cert }, private_key: { filename: files.key } },
+      ],
+      validation_context: {
+        trusted_ca: { filename: files.ca },
+        match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: expects } }],
+      },
+    },
+  },
+});
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const settle = (is: boolean): void => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+
+const killed = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
