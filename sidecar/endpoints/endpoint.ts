@@ -2,6 +2,7 @@ import type { Attempt } from '../core/call.ts';
 import type { Address, EndpointView, GateState } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial, Link } from '../core/link.ts';
+import type { Policy } from '../core/policy.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { broken, Code, refused, type Status } from '../core/status.ts';
 import type { Verdict } from '../policies/verdict.ts';
@@ -14,6 +15,11 @@ import type { Health, Probe } from './probe.ts';
 export interface EndpointSettings extends LinksSettings {
   /** Most calls that wait for a connection; more are refused with RESOURCE_EXHAUSTED. */
   readonly mostWaiting: number;
+  /**
+   * How long an instance that has left keeps its connections in case that it comes back, milliseconds: without it a
+   * check that flaps would cost a handshake each time. 0: not at all.
+   */
+  readonly restMs: number;
   readonly gate: GateSettings;
 }
 
@@ -21,6 +27,7 @@ export interface EndpointSettings extends LinksSettings {
 export const endpointDefaults: EndpointSettings = {
   maxLinks: 4,
   mostWaiting: 1024,
+  restMs: 10_000,
   idleLinkMs: 60_000,
   inUseMs: 10_000,
   dialBackoff: { firstMs: 100, longestMs: 5000, jitter: 0.2 },
@@ -49,6 +56,9 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   readonly #links: Links;
   readonly #queue: CallQueue;
   readonly #gate: Gate;
+  #connectMs: number | undefined;
+  /** It left a moment ago: its connections are kept, but calls that began before go elsewhere. */
+  #resting = false;
   /** Why the endpoint takes no calls any more; empty while it is in the mesh. */
   #over = '';
 
@@ -56,7 +66,8 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     this.#home = home;
     this.service = service;
     this.address = address;
-    this.#links = new Links(home.kit, home.dial, home.settings, this);
+    const dial: Dial = (to, events) => home.dial(to, events, this.#connectMs);
+    this.#links = new Links(home.kit, dial, home.settings, this);
     this.#queue = new CallQueue(address.id);
     this.#gate = new Gate(home.kit, this, home.settings.gate);
   }
@@ -72,6 +83,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   get available(): boolean {
     return (
       this.reachable &&
+      !this.#resting &&
       !this.#links.lost &&
       this.#gate.passes &&
       !this.#links.full &&
@@ -102,6 +114,12 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     return this.#queue.size;
   }
 
+  /** Takes over what a policy says of it; connections that are being made go on as they began. */
+  tune({ connect, eject }: Pick<Policy, 'connect' | 'eject'>): void {
+    this.#connectMs = connect;
+    this.#gate.tune(eject.failures);
+  }
+
   enter(): boolean {
     return this.#gate.enter();
   }
@@ -120,6 +138,20 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     if (this.#queue.size >= this.#home.settings.mostWaiting) return refusal(this.#crowded());
     this.#links.grow();
     return this.#queue.add(attempt);
+  }
+
+  /** The instance left, perhaps for a moment. False when it has no connection to keep: it may as well `leave`. */
+  rest(): boolean {
+    this.#resting = this.#over === '' && this.#links.rest();
+    return this.#resting;
+  }
+
+  /** The instance is back. False when it has left for good meanwhile. */
+  revive(): boolean {
+    if (this.#over !== '') return false;
+    this.#resting = false;
+    this.#links.revive();
+    return true;
   }
 
   /** The instance is no longer in the snapshot: calls in flight finish, no new ones begin. */
@@ -161,6 +193,11 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   /** For Links: nothing is left of it. */
   empty(): void {
     this.#home.gone(this);
+  }
+
+  /** For Links: it rests, and the peer hung up. */
+  deserted(): void {
+    this.leave();
   }
 
   /** For Gate: the last available endpoint of a service is never shut. */

@@ -32,6 +32,8 @@ export interface LinksUser {
   back(): void;
   /** After `leave`, the last connection is closed. */
   empty(): void;
+  /** While it rests, the last connection that takes calls went. */
+  deserted(): void;
 }
 
 /**
@@ -51,6 +53,7 @@ export class Links {
   #lines: readonly Line[] = [];
   #failedDials = 0;
   #ended = false;
+  #resting = false;
   #usedAt = Number.NEGATIVE_INFINITY;
   /** Why the last dial failed, while no connection is ready since; else empty. */
   trouble = '';
@@ -95,9 +98,22 @@ export class Links {
 
   /** Opens one more, unless one is on its way, a dial just failed, or there are enough. */
   grow(): void {
-    if (this.#ended || this.#redial.slot >= 0 || this.#live >= this.#settings.maxLinks) return;
+    if (this.#ended || this.#resting || this.#redial.slot >= 0 || this.#live >= this.#settings.maxLinks)
+      return;
     for (const { link } of this.#lines) if (link.state === 'connecting') return;
     this.#dial();
+  }
+
+  /** Keeps the connections that there are, and opens no others; false when there are none worth keeping. */
+  rest(): boolean {
+    this.#resting = this.#lines.some((line) => line.wasReady && !line.leaving);
+    if (this.#resting) this.#kit.wheel.disarm(this.#redial);
+    return this.#resting;
+  }
+
+  /** Opens others again when they are needed. */
+  revive(): void {
+    this.#resting = false;
   }
 
   /** Drains for good; `user.empty` follows, at once when there is nothing to wait for. */
@@ -147,7 +163,8 @@ export class Links {
     line.leaving = true;
     if (this.#live > 0) return;
     this.#forgetMore();
-    if (this.#inUse) this.grow();
+    if (this.#resting) this.#user.deserted();
+    else if (this.#inUse) this.grow();
   }
 
   /** For Line: it is gone. */
@@ -184,6 +201,10 @@ export class Links {
       return;
     }
     this.#forgetMore();
+    if (this.#resting) {
+      this.#user.deserted();
+      return;
+    }
     if (!this.#inUse) return; // a quiet peer has closed: the next call dials
     this.lost = true;
     this.grow();

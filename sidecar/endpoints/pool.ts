@@ -1,13 +1,15 @@
 import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial } from '../core/link.ts';
+import { policyOf } from '../core/policy.ts';
 import type { ServiceView, Snapshot } from '../core/snapshot.ts';
+import { type Timer, timer } from '../core/wheel.ts';
 import { Endpoint, type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint.ts';
 import type { Probe } from './probe.ts';
 
 /**
  * Pool keeps the endpoints of all services while snapshots come and go: an instance that stays keeps its
- * connections and its gate, one that leaves drains.
+ * connections and its gate, one that leaves drains, unless it is back within `restMs`.
  */
 export class Pool implements EndpointHome {
   readonly kit: Kit;
@@ -18,6 +20,8 @@ export class Pool implements EndpointHome {
   #byKey: Map<string, Endpoint> = new Map();
   #current: ReadonlyMap<string, readonly Endpoint[]> = new Map();
   readonly #leaving: Set<Endpoint> = new Set();
+  /** Of those that leave, the ones that keep their connections for a while, and the end of it. */
+  readonly #resting: Map<string, { readonly endpoint: Endpoint; readonly over: Timer }> = new Map();
   #closed = false;
 
   constructor(kit: Kit, dial: Dial, probe: Probe, settings: EndpointSettings = endpointDefaults) {
@@ -32,10 +36,17 @@ export class Pool implements EndpointHome {
     if (this.#closed) return;
     const byKey = new Map<string, Endpoint>();
     const current = new Map<string, readonly Endpoint[]>();
-    for (const view of snapshot.services.values()) {
+    for (const view of [...snapshot.services.values(), ...snapshot.targets.values()]) {
+      // Of the service itself: a subset of it has another name.
+      const { all } = policyOf(snapshot.policies, view.endpoints[0]?.service ?? view.name);
       const endpoints = view.endpoints.map((address) => {
         const key = keyOf(view, address);
-        const endpoint = this.#byKey.get(key) ?? byKey.get(key) ?? new Endpoint(this, view.name, address);
+        const endpoint =
+          this.#byKey.get(key) ??
+          byKey.get(key) ??
+          this.#revive(key) ??
+          new Endpoint(this, view.name, address);
+        endpoint.tune(all);
         byKey.set(key, endpoint);
         return endpoint;
       });
@@ -47,7 +58,7 @@ export class Pool implements EndpointHome {
     const old = this.#byKey;
     this.#byKey = byKey;
     this.#current = current;
-    for (const [key, endpoint] of old) if (byKey.get(key) !== endpoint) this.#leave(endpoint);
+    for (const [key, endpoint] of old) if (byKey.get(key) !== endpoint) this.#leave(key, endpoint);
   }
 
   /**
@@ -55,6 +66,13 @@ export class Pool implements EndpointHome {
    * allocation: every attempt asks. A view that was never followed has none.
    */
   endpoints = (service: ServiceView): readonly Endpoint[] => this.#byView.get(service) ?? none;
+
+  /** Whether calls to a view of that name are in flight, streams included. */
+  isBusy(name: string): boolean {
+    for (const endpoint of this.#byKey.values())
+      if (endpoint.service === name && endpoint.load > 0) return true;
+    return false;
+  }
 
   /** Every endpoint, by service; those that leave and still have calls in flight come last. */
   list(): readonly Endpoint[] {
@@ -64,6 +82,8 @@ export class Pool implements EndpointHome {
   /** Closes everything now; later snapshots are ignored. */
   close(reason: string): void {
     this.#closed = true;
+    for (const { over } of this.#resting.values()) this.kit.wheel.disarm(over);
+    this.#resting.clear();
     for (const endpoint of this.list()) endpoint.close(reason);
     this.#byKey = new Map();
     this.#current = new Map();
@@ -79,9 +99,30 @@ export class Pool implements EndpointHome {
     this.#leaving.delete(endpoint);
   }
 
-  #leave(endpoint: Endpoint): void {
+  /** Its connections stay for a while: a check that flaps must not cost a handshake each time. */
+  #leave(key: string, endpoint: Endpoint): void {
     this.#leaving.add(endpoint);
-    endpoint.leave();
+    if (this.settings.restMs <= 0 || !endpoint.rest()) {
+      endpoint.leave();
+      return;
+    }
+    const over = timer(() => {
+      this.#resting.delete(key);
+      endpoint.leave();
+    });
+    this.#resting.set(key, { endpoint, over });
+    this.kit.wheel.arm(over, this.settings.restMs);
+  }
+
+  /** The endpoint of an instance that is back soon enough. */
+  #revive(key: string): Endpoint | undefined {
+    const resting = this.#resting.get(key);
+    if (resting === undefined) return undefined;
+    this.kit.wheel.disarm(resting.over);
+    this.#resting.delete(key);
+    if (!resting.endpoint.revive()) return undefined;
+    this.#leaving.delete(resting.endpoint);
+    return resting.endpoint;
   }
 }
 

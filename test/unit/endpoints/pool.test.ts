@@ -83,6 +83,7 @@ describe('the pool', () => {
     expect(first!.available).toBe(false);
     links[0]!.end(0);
     expect(await status).toBe(ok);
+    kit.pass(10_000);
     expect(pool.list()).not.toContain(first);
   });
 
