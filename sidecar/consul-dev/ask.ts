@@ -45,6 +45,8 @@ const longestWaitMs = 10 * 60_000;
 export const blockingOf = (search: URLSearchParams): Blocking => {
   if (search.has('stale') && search.has('consistent'))
     throw new Refusal(400, 'Cannot specify ?stale with ?consistent, conflicting semantics.');
+  if (search.has('cached') && search.has('consistent'))
+    throw new Refusal(400, 'Cannot specify ?cached with ?consistent, conflicting semantics.');
   const index = search.get('index') ?? '0';
   if (!/^\d{1,19}$/.test(index)) throw new Refusal(400, 'Invalid index');
   const wait = search.get('wait');

@@ -24,6 +24,7 @@ export const catalogRoutes = ({ registry, ledger, query }: CatalogParts): Route[
       const passes = compileFilter(ask.search.get('filter'), view === 'health' ? healthShape : catalogShape);
       const topic = `${prefix}:${name}`;
       return query(ask, {
+        kept: `${view} ${prefix}`,
         concerns: (written) => written === topic,
         read: () => {
           const found = instances(registry, name, prefix === 'connect').filter(wanted(ask.search));
@@ -53,6 +54,7 @@ export const catalogRoutes = ({ registry, ledger, query }: CatalogParts): Route[
       path: '/v1/catalog/services',
       answer: (ask) =>
         query(ask, {
+          kept: 'services',
           concerns: (written) => written === 'services',
           read: () => ({ index: ledger.last('services'), json: namesAndTags(registry) }),
         }),

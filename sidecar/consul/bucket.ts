@@ -4,18 +4,25 @@ import type { Clock } from '../core/kit.ts';
 const burst = 2;
 /** One further question per half second while answers bring news. */
 const quickMs = 500;
+/**
+ * How many answers without news are forgiven: an instance that comes moves the index half a dozen times before it
+ * passes, and the answer that shows it must not be late.
+ */
+const patience = 12;
 /** What a watch degrades to when answers keep coming without news, as an index does that moves with others' changes. */
 const slowMs = 15_000;
 
 /**
  * Bucket of tokens that keeps a watch from asking in a circle: burst 2, then two a second, and down to one in
- * 15 s while the answers bring nothing new. Ref: "Blocking Queries" of Consul's API pages, on rate limits.
+ * 15 s while the answers go on to bring nothing new. Ref: "Blocking Queries" of Consul's API pages, on rate limits.
  */
 export class Bucket {
   readonly #clock: Clock;
   #tokens = burst;
   #countedAt: number;
   #everyMs = quickMs;
+  /** Early answers in a row that brought no news. */
+  #vain = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,10 +39,11 @@ export class Bucket {
   /** Tells whether the last answer was worth the question. */
   judge(news: boolean): void {
     this.#count();
-    if (news) this.#everyMs = quickMs;
     // Only when the burst is used up: a single early answer says nothing.
-    else if (this.#tokens < 1) this.#everyMs = Math.min(this.#everyMs * 2, slowMs);
-    else this.#everyMs = quickMs;
+    if (news || this.#tokens >= 1) {
+      this.#vain = 0;
+      this.#everyMs = quickMs;
+    } else if (++this.#vain > patience) this.#everyMs = Math.min(this.#everyMs * 2, slowMs);
   }
 
   #count(): void {

@@ -7,7 +7,8 @@ import type { Kit } from '../core/kit.ts';
 import { timer } from '../core/wheel.ts';
 import { type AnswerBody, BoundedBody, largestAnswer } from './bounded-body.ts';
 import { ConsulError, reasonOf } from './errors.ts';
-import { mostPolls } from './polls.ts';
+import { mostLooks, mostPolls } from './polls.ts';
+import { readTls } from './tls.ts';
 
 /** Where the agent is and what it wants to see. */
 export interface ConsulSettings {
@@ -19,6 +20,13 @@ export interface ConsulSettings {
   readonly tokenFile?: string | null | undefined;
   /** PEM file of the CA that signed the agent's HTTPS certificate; default: the system's. */
   readonly caFile?: string | null | undefined;
+  /** PEM files of the certificate that is shown to the agent, and of its key. Read once. */
+  readonly certFile?: string | null | undefined;
+  readonly keyFile?: string | null | undefined;
+  /** Name in the agent's certificate; default: the URL's host. */
+  readonly serverName?: string | null | undefined;
+  /** False: the agent's certificate is not looked at. */
+  readonly verify?: boolean | undefined;
   /** Bytes of one answer; a setting for tests. */
   readonly largestAnswer?: number | undefined;
   /** Bytes from which on an answer is read in a thread of its own; a setting for tests. */
@@ -26,10 +34,11 @@ export interface ConsulSettings {
 }
 
 /**
- * Which connections a question travels on: `poll` for those that hang, `ask` for those that are answered at once,
- * `beat` is kept free for the TTL check, so that no number of watches can let it lapse.
+ * Which connections a question travels on: `poll` for those that hang, `look` for those of watches that are answered
+ * at once, `ask` for registration and the like; `beat` is kept free for the TTL check, so that no number of watches
+ * can let it lapse.
  */
-export type Lane = 'poll' | 'ask' | 'beat';
+export type Lane = 'poll' | 'look' | 'ask' | 'beat';
 
 /** One HTTP exchange with the agent. */
 export interface Request {
@@ -40,13 +49,16 @@ export interface Request {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Consul's 404 is an answer too, and says that nothing is there: KV has no other word for it. */
+  readonly mayLack?: boolean | undefined;
   /** Milliseconds for the whole exchange. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** An answer with status 200. */
+/** An answer with status 200, or 404 where it is one. */
 export interface Response {
+  readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: AnswerBody;
 }
@@ -75,22 +87,22 @@ export class ConsulClient {
   readonly #settings: ConsulSettings;
   readonly #lanes: Map<Lane, { client: Inherited; agent: http.Agent }> = new Map();
 
-  /** Throws an error when the CA file cannot be read or the URL is not one. */
-  constructor(settings: ConsulSettings, kit: Pick<Kit, 'wheel'>, ca: string | null) {
+  /** Throws an error when a file for HTTPS cannot be read or the URL is not one. */
+  constructor(settings: ConsulSettings, kit: Pick<Kit, 'wheel'>) {
     this.url = settings.url.replace(/\/+$/, '');
     this.#kit = kit;
     this.#settings = settings;
-    const secure = this.url.startsWith('https:');
-    const lanes: [Lane, number][] = [
-      ['poll', mostPolls],
-      ['ask', 4],
-      ['beat', 1],
+    const tls = this.url.startsWith('https:') ? readTls(settings) : null;
+    // At most, and at rest: an agent refuses its 201st connection, whoever holds the others.
+    const lanes: [Lane, number, number][] = [
+      ['poll', mostPolls, mostPolls],
+      ['look', mostLooks, mostLooks],
+      ['ask', 2, 1],
+      ['beat', 1, 1],
     ];
-    for (const [lane, maxSockets] of lanes) {
-      const options = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets };
-      const agent = secure
-        ? new https.Agent(ca === null ? options : { ...options, ca })
-        : new http.Agent(options);
+    for (const [lane, maxSockets, maxFreeSockets] of lanes) {
+      const options = { keepAlive: true, maxSockets, maxFreeSockets };
+      const agent = tls === null ? new http.Agent(options) : new https.Agent({ ...options, ...tls });
       // `baseUrl` is read, but not in the package's types.
       const own: object = { baseUrl: `${this.url}/v1`, agent };
       this.#lanes.set(lane, { client: new Consul(own) as unknown as Inherited, agent });
@@ -137,9 +149,11 @@ export class ConsulClient {
       client[verbs[method]](asked, (done, next) => {
         const status = done.res?.statusCode ?? 0;
         if (done.res === undefined) fail('refused', hint(reasonOf(done.err)));
+        else if (status === 404 && request.mayLack === true && 'x-consul-index' in done.res.headers)
+          end(null, { status, headers: done.res.headers, body });
         else if (status !== 200) fail('status', `${status} ${explain(status, body.text)}`, status);
         else if (done.err !== undefined) fail('refused', reasonOf(done.err));
-        else end(null, { headers: done.res.headers, body });
+        else end(null, { status, headers: done.res.headers, body });
         next(false);
       }).catch((thrown) => fail('refused', hint(reasonOf(thrown))));
     });

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Kit } from '../core/kit.ts';
 import type * as answers from './answers.ts';
+import type { ChainAnswer } from './chain-answer.ts';
 import { ConsulClient, type ConsulSettings, type Lane } from './client.ts';
-import { ConsulError, reasonOf } from './errors.ts';
+import { ConsulError } from './errors.ts';
 import { Polls } from './polls.ts';
 import { AnswerReader } from './reader.ts';
 import type { Shapes } from './reading.ts';
@@ -17,6 +17,10 @@ export interface Question {
   readonly waitMs?: number | undefined;
   /** `stale`: any server answers, also without a leader. `consistent`: the leader asks its peers first. */
   readonly mode?: 'stale' | 'consistent' | 'default' | undefined;
+  /** Answer from what the agent keeps, and keeps fresh by itself; not with `index`. */
+  readonly cached?: boolean | undefined;
+  /** Remembers each answer's octets and what they said, so that the same ones are not read twice. */
+  readonly seen?: Map<string, { readonly text: string; readonly value: unknown }> | undefined;
 }
 
 /** An answer, and how far it can be trusted. */
@@ -27,6 +31,11 @@ export interface Answer<T> {
   /** Milliseconds since the answering server last heard from the leader. */
   readonly lastContactMs: number;
   readonly knownLeader: boolean;
+  /**
+   * Milliseconds for which the agent could not freshen what it keeps, 0 while it can; absent when the answer is not
+   * from what it keeps.
+   */
+  readonly cachedForMs?: number | undefined;
 }
 
 /** A registration as the agent takes it. Ref: "Register Service" of Consul's agent API. */
@@ -37,14 +46,18 @@ export interface ConsulDoor {
   readonly url: string;
   /** The places for questions that hang; shared by all watches of this sidecar. */
   readonly polls: Polls;
-  /** Instances of `service` that speak Connect and pass their checks. */
-  connect(service: string, question: Question): Promise<Answer<answers.ConnectEntry[]>>;
+  /** Instances of `service` that speak Connect and pass their checks; `part` narrows it to some of them. */
+  connect(service: string, question: Question, part?: ConnectPart): Promise<Answer<answers.ConnectEntry[]>>;
+  /** How calls to `service` are routed, split and resolved. */
+  chain(service: string, question: Question): Promise<Answer<ChainAnswer>>;
   /** Intentions whose destination is `service`. */
   intentions(service: string, question: Question): Promise<Answer<answers.IntentionEntry[]>>;
   /** Whether the owner of the SPIFFE id `caller` may call `target`, and why. */
   authorize(target: string, caller: string, signal: AbortSignal): Promise<answers.Verdict>;
   roots(question: Question): Promise<Answer<answers.RootsAnswer>>;
   leaf(service: string, question: Question): Promise<Answer<answers.LeafAnswer>>;
+  /** The keys that begin with `prefix` and their values, in the order of the keys; empty when there are none. */
+  kv(prefix: string, question: Question): Promise<Answer<answers.KvEntry[]>>;
   /** Names of all services. */
   names(signal: AbortSignal): Promise<string[]>;
   /** The service that the agent itself holds under `id`, or null. */
@@ -54,20 +67,41 @@ export interface ConsulDoor {
   /** Reports a TTL check, on a connection of its own. */
   beat(check: string, passing: boolean, note: string, signal: AbortSignal): Promise<void>;
   maintenance(id: string, on: boolean, reason: string, signal: AbortSignal): Promise<void>;
+  /** Any question, unchecked: the status and the text of its answer. For what only the rights and the doctor ask. */
+  look(path: string, signal: AbortSignal, body?: unknown): Promise<Looked>;
   close(): void;
+}
+
+/** Which instances of a service; an empty word: all of them. */
+export interface ConnectPart {
+  /** An expression on their registrations. Ref: Consul API, "Filtering". */
+  readonly filter: string;
+  /** Another datacenter than the agent's. */
+  readonly dc: string;
+}
+
+/** What `look` was answered. Rejects with a ConsulError only where there was no answer. */
+export interface Looked {
+  readonly status: number;
+  /** What a refusal says, or the body. */
+  readonly text: string;
+  /** Wall-clock milliseconds on the agent's side, to the second; null when it does not say. */
+  readonly date: number | null;
 }
 
 /** Milliseconds for an answer that does not hang. */
 const answerMs = 10_000;
 /** Milliseconds for a beat: a third of a short TTL, so that another try fits in. */
 const beatMs = 3000;
+/** Bytes of an answer that a watch remembers at most; a larger one is read each time. */
+const mostSeen = 64 * 1024;
 
-/** Opens the door. Throws when the CA file cannot be read. Nothing is sent until the first question. */
+/** Opens the door. Throws when a file for HTTPS cannot be read. Nothing is sent until the first question. */
 export const openConsul = (
   settings: ConsulSettings,
   kit: Pick<Kit, 'wheel' | 'random' | 'meter'>,
 ): ConsulDoor => {
-  const client = new ConsulClient(settings, kit, settings.caFile ? readCa(settings.caFile) : null);
+  const client = new ConsulClient(settings, kit);
   const reader = new AnswerReader({ kit, apartFrom: settings.apartFrom });
   // Consul 1.8 answers the match without an index, so that nobody could hang there; the whole list has one.
   let matchLacksIndex = false;
@@ -79,25 +113,38 @@ export const openConsul = (
     question: Question,
     query: Record<string, string> = {},
   ): Promise<Answer<Shapes[S]>> => {
-    const { index, waitMs = 0, mode = 'default', signal } = question;
+    const { index, waitMs = 0, mode = 'default', cached = false, seen, signal } = question;
     const asked = { ...query };
     if (mode !== 'default') asked[mode] = '1';
+    if (cached) asked['cached'] = '1';
     if (index !== undefined) Object.assign(asked, { index: String(index), wait: `${waitMs}ms` });
     // Consul adds up to a sixteenth of the wait by chance.
     const timeoutMs = answerMs + (index === undefined ? 0 : waitMs + waitMs / 16);
-    const on = index === undefined ? 'ask' : lane;
+    const on = index === undefined && lane === 'poll' ? 'look' : lane;
     const response = await client.exchange({
       lane: on,
       method: 'GET',
       path,
       params,
       query: asked,
+      mayLack: shape === 'kv',
       timeoutMs,
       signal,
     });
     const place = `Consul at ${client.url}: GET /v1${path}`;
-    const value = await reader.read(shape, response.body, place, signal);
-    return { value, ...trust(response.headers, place) };
+    const trusted = trust(response.headers, place, cached);
+    // Only a list may lack: it is empty then.
+    if (response.status === 404) return { value: [] as unknown as Shapes[S], ...trusted };
+    const { body } = response;
+    if (seen === undefined || body.length > mostSeen)
+      return { value: await reader.read(shape, body, place, signal), ...trusted };
+    const { text } = body;
+    const key = `${path} ${params['service'] ?? ''} ${query['dc'] ?? ''} ${query['filter'] ?? ''}`;
+    const before = seen.get(key);
+    if (before?.text === text) return { value: before.value as Shapes[S], ...trusted };
+    const value = await reader.read(shape, body, place, signal);
+    seen.set(key, { text, value });
+    return { value, ...trusted };
   };
   const put = async (
     lane: Lane,
@@ -113,10 +160,13 @@ export const openConsul = (
   return {
     url: client.url,
     polls: new Polls(kit.random),
-    connect: (service, question) =>
+    connect: (service, question, { filter, dc } = { filter: '', dc: '' }) =>
       get('poll', '/health/connect/{service}', { service }, 'connect', question, {
         passing: '1',
+        ...(filter !== '' && { filter }),
+        ...(dc !== '' && { dc }),
       }),
+    chain: (service, question) => get('poll', '/discovery-chain/{service}', { service }, 'chain', question),
     intentions: async (service, question) => {
       const query = { by: 'destination', name: service };
       const match = async (how: Question): Promise<Answer<answers.IntentionEntry[]>> => {
@@ -148,6 +198,7 @@ export const openConsul = (
     roots: (question) => get('poll', '/agent/connect/ca/roots', {}, 'roots', question),
     leaf: (service, question) =>
       get('poll', '/agent/connect/ca/leaf/{service}', { service }, 'leaf', question),
+    kv: (prefix, question) => get('poll', '/kv/{prefix}', { prefix }, 'kv', question, { recurse: '1' }),
     names: async (signal) => {
       const question: Question = { signal, mode: 'stale' };
       return (await get('ask', '/catalog/services', {}, 'names', question)).value;
@@ -177,6 +228,7 @@ export const openConsul = (
         enable: String(on),
         ...(on ? { reason } : {}),
       }),
+    look: (path, signal, body) => look(client, path, signal, body),
     close: () => {
       client.close();
       reader.close();
@@ -184,18 +236,36 @@ export const openConsul = (
   };
 };
 
-const readCa = (path: string): string => {
+const look = async (
+  client: ConsulClient,
+  path: string,
+  signal: AbortSignal,
+  body?: unknown,
+): Promise<Looked> => {
+  const method = body === undefined ? 'GET' : 'POST';
   try {
-    return readFileSync(path, 'utf8');
+    const [plain = '', query = ''] = path.split('?');
+    const asked = {
+      ...({ lane: 'ask', method, path: plain, timeoutMs: answerMs, signal } as const),
+      query: Object.fromEntries(new URLSearchParams(query)),
+      ...(body === undefined ? {} : { body }),
+    };
+    const response = await client.exchange(asked);
+    return { status: 200, text: response.body.text, date: Date.parse(response.headers.date ?? '') || null };
   } catch (thrown) {
-    throw new Error(`the CA file of Consul cannot be read: ${reasonOf(thrown)}; give the path of a PEM file`);
+    if (!(thrown instanceof ConsulError) || thrown.failure !== 'status') throw thrown;
+    return { status: thrown.status, text: thrown.message, date: null };
   }
 };
 
 /** The largest index that Consul can mean: it counts in 64 bits. */
 const largestIndex = 2n ** 64n - 1n;
 
-const trust = (headers: IncomingHttpHeaders, place: string): Omit<Answer<never>, 'value'> => {
+const trust = (
+  headers: IncomingHttpHeaders,
+  place: string,
+  cached: boolean,
+): Omit<Answer<never>, 'value'> => {
   const said = String(headers['x-consul-index'] ?? '0');
   const index = /^[0-9]{1,20}$/.test(said) ? BigInt(said) : -1n;
   if (index < 0n || index > largestIndex)
@@ -204,5 +274,7 @@ const trust = (headers: IncomingHttpHeaders, place: string): Omit<Answer<never>,
     index: index > 0n ? index : null,
     lastContactMs: Number(headers['x-consul-lastcontact'] ?? 0) || 0,
     knownLeader: headers['x-consul-knownleader'] !== 'false',
+    // An agent whose cache is switched off says nothing of it.
+    ...(cached && headers['x-cache'] !== undefined && { cachedForMs: (Number(headers['age']) || 0) * 1000 }),
   };
 };

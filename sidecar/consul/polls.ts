@@ -1,97 +1,159 @@
+import { Turns } from './turns.ts';
+
 /**
- * How many questions may hang at Consul at one time: an agent holds 200 connections per client address, and a
- * host has many sidecars.
+ * How many questions of one sidecar may hang at Consul at one time: an agent holds 200 connections per client
+ * address, and a host has many sidecars.
  */
 export const mostPolls: number = 12;
+/** How many questions of watches that are answered at once are under way at one time. */
+export const mostLooks: number = 4;
 /** Longest that one question may hang, milliseconds: after a wipe Consul hangs for the whole of it. */
 const longestWaitMs = 30_000;
-/** The same while other watches stand in line. */
-const sharedWaitMs = 2000;
+/** Between two looks into the agent's cache, milliseconds; spread, so that watches do not look in one moment. */
+const lookMs = { least: 500, most: 800 } as const;
+/**
+ * A name takes the place of one that was called so much earlier, milliseconds. Less, and names that are all called
+ * would chase each other from place to place, each move costing both sides a connection.
+ */
+const fresherByMs = 10_000;
 
 /** The right to let one question hang. */
 export interface Place {
   /** How long it may hang, milliseconds. */
   readonly waitMs: number;
-  /** Aborts when the watch is to stop, or to make room for another. */
+  /** Aborts when the watch is to stop, or has to make room for another. */
   readonly signal: AbortSignal;
-  /** Gives the place back. */
+}
+
+/** One watch among those of a sidecar. */
+export interface Seat {
+  /** The place of this watch, now; null: others deserve it more, and the agent's cache is to be looked into. */
+  hang(): Place | null;
+  /** How long to pause before the next look into the agent's cache, milliseconds. */
+  lookAfterMs(): number;
+  /** Gives everything back. */
   leave(): void;
 }
 
-/** A place that is taken. */
-interface Holder {
-  readonly room: AbortController;
-  readonly isLong: boolean;
-}
-
 /**
- * Polls hands out the places for questions that hang, first come first served. When there are more watches than
- * places, those that would hang for long are asked to make room, and all take short turns.
+ * Polls says which watches may let their questions hang. Those without which nothing works (certificates, intentions,
+ * policy) have a place of their own always; the rest goes to the names that were called last. Whoever has none looks
+ * into the agent's cache instead, which the agent keeps fresh by itself, over a few connections that all share.
  */
 export class Polls {
-  #free: number;
-  readonly #line: (() => void)[] = [];
-  readonly #holders: Set<Holder> = new Set();
+  /** The turns of all questions that do not hang. */
+  readonly turns: Turns;
+  readonly #places: number;
   readonly #random: () => number;
+  #kept = 0;
+  readonly #holding: Set<Member> = new Set();
 
-  constructor(random: () => number, places: number = mostPolls) {
+  constructor(random: () => number, places: number = mostPolls, looks: number = mostLooks) {
     this.#random = random;
-    this.#free = places;
+    this.#places = places;
+    this.turns = new Turns(looks);
   }
 
-  /** Watches that stand in line. */
-  get waiting(): number {
-    return this.#line.length;
+  /** Watches of names that hang now, or may. */
+  get holding(): number {
+    return this.#holding.size;
   }
 
-  /** Settles with a place when there is one, with null when `signal` aborts before. */
-  enter(signal: AbortSignal): Promise<Place | null> {
-    if (signal.aborted) return Promise.resolve(null);
-    if (this.#free > 0) {
-      this.#free--;
-      return Promise.resolve(this.#place(signal, true));
+  /**
+   * Lets a watch in until `signal` aborts or it leaves. `wantedAt` says when its name was called last, in
+   * milliseconds of the kit's clock; without it the watch has a place of its own.
+   */
+  seat(signal: AbortSignal, wantedAt?: () => number): Seat {
+    const member = new Member(this, signal, wantedAt ?? null);
+    if (wantedAt === undefined) {
+      this.#kept++;
+      while (this.#holding.size > 0 && this.#holding.size > this.#room) this.#least()!.lose();
     }
-    this.#makeRoom();
-    return new Promise((settle) => {
-      const turn = (): void => {
-        signal.removeEventListener('abort', leave);
-        // Who had to wait takes a short turn, so that nobody has to be asked for this place again.
-        settle(this.#place(signal, false));
-      };
-      const leave = (): void => {
-        this.#line.splice(this.#line.indexOf(turn), 1);
-        settle(null);
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      this.#line.push(turn);
-    });
+    if (signal.aborted) member.leave();
+    return member;
   }
 
-  #place(signal: AbortSignal, isLong: boolean): Place {
-    const holder: Holder = { room: new AbortController(), isLong };
-    this.#holders.add(holder);
-    const stop = (): void => holder.room.abort();
-    signal.addEventListener('abort', stop, { once: true });
-    return {
-      // Spread, so that watches that began together do not come back together.
-      waitMs: Math.floor((isLong ? longestWaitMs : sharedWaitMs) * (0.8 + 0.2 * this.#random())),
-      signal: holder.room.signal,
-      leave: () => {
-        if (!this.#holders.delete(holder)) return;
-        signal.removeEventListener('abort', stop);
-        const next = this.#line.shift();
-        if (next !== undefined) next();
-        else this.#free++;
-      },
-    };
+  /** Whether `member` may hang; the one that was called the longest ago makes room for it. */
+  grant(member: Member): boolean {
+    if (member.wantedAt === null || this.#holding.has(member)) return true;
+    if (this.#holding.size >= this.#room) {
+      const least = this.#least();
+      if (least === null || member.wantedAt() - least.wantedAt!() < fresherByMs) return false;
+      least.lose();
+    }
+    this.#holding.add(member);
+    return true;
   }
 
-  /** The one that has hung the longest, of those that would hang for long. */
-  #makeRoom(): void {
-    for (const { room, isLong } of this.#holders)
-      if (isLong && !room.signal.aborted) {
-        room.abort();
-        return;
-      }
+  /** Takes back what `member` holds; `isOver`: for good. */
+  release(member: Member, isOver: boolean): void {
+    this.#holding.delete(member);
+    if (isOver && member.wantedAt === null) this.#kept--;
+  }
+
+  waitMs(): number {
+    // Spread, so that watches that began together do not come back together.
+    return Math.floor(longestWaitMs * (0.8 + 0.2 * this.#random()));
+  }
+
+  lookAfterMs(): number {
+    return Math.floor(lookMs.least + (lookMs.most - lookMs.least) * this.#random());
+  }
+
+  get #room(): number {
+    return Math.max(0, this.#places - this.#kept);
+  }
+
+  #least(): Member | null {
+    let least: Member | null = null;
+    for (const member of this.#holding)
+      if (least === null || member.wantedAt!() < least.wantedAt!()) least = member;
+    return least;
+  }
+}
+
+/** A watch that was let in. */
+class Member implements Seat {
+  readonly wantedAt: (() => number) | null;
+  readonly #polls: Polls;
+  readonly #signal: AbortSignal;
+  readonly #leave = (): void => this.leave();
+  #room: AbortController | null = null;
+  #left = false;
+
+  constructor(polls: Polls, signal: AbortSignal, wantedAt: (() => number) | null) {
+    this.#polls = polls;
+    this.#signal = signal;
+    this.wantedAt = wantedAt;
+    signal.addEventListener('abort', this.#leave, { once: true });
+  }
+
+  hang(): Place | null {
+    if (this.#left || !this.#polls.grant(this)) return null;
+    this.#room ??= new AbortController();
+    return { waitMs: this.#polls.waitMs(), signal: this.#room.signal };
+  }
+
+  lookAfterMs(): number {
+    return this.#polls.lookAfterMs();
+  }
+
+  /** Makes room for another. */
+  lose(): void {
+    this.#polls.release(this, false);
+    this.#end();
+  }
+
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#signal.removeEventListener('abort', this.#leave);
+    this.#polls.release(this, true);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#room?.abort();
+    this.#room = null;
   }
 }

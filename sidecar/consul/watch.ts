@@ -6,7 +6,7 @@ import type { Answer, Question } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import type { Losses } from './losses.ts';
 import { pause } from './pause.ts';
-import type { Polls } from './polls.ts';
+import type { Polls, Seat } from './polls.ts';
 
 /** What is watched, and who hears of it. */
 export interface WatchOptions<T> {
@@ -24,6 +24,11 @@ export interface WatchOptions<T> {
   /** `stale` for what Consul's servers hold; `default` for what the agent itself makes, as certificates. */
   readonly mode: 'stale' | 'default';
   readonly polls: Polls;
+  /**
+   * When what is watched was called last, milliseconds of the kit's clock: names called last hang at Consul, the
+   * others are looked up in the agent's cache. Absent: this watch hangs always.
+   */
+  readonly wantedAt?: (() => number) | undefined;
   readonly kit: Kit;
   readonly signal: AbortSignal;
   /** The bound on questions; a test takes it away to see that it is needed. */
@@ -54,6 +59,7 @@ const holdStepMs = 2000;
  * - after a failure, and when the index goes back, the next question carries no index: one with an index from the
  *   future would hang for its whole wait;
  * - a token bucket bounds the questions, whatever the index does;
+ * - a watch without a place to hang looks into the agent's cache every 0.5 to 0.8 s, and hangs as soon as it may;
  * - only what differs is told on: an index that moves is no promise of a change;
  * - a list that becomes empty is told on only after a consistent read has said so too, and after a failure or an
  *   index that went back every loss is held for a while, because whoever is missing may be on the way back.
@@ -65,6 +71,9 @@ export const watch = <T>(options: WatchOptions<T>): Promise<void> => new Watch(o
 class Watch<T> {
   readonly #options: WatchOptions<T>;
   readonly #bucket: Pick<Bucket, 'take' | 'judge'>;
+  readonly #seat: Seat;
+  /** What was read last, so that the same octets are not read again. */
+  readonly #seen: NonNullable<Question['seen']> = new Map();
   #held: { readonly value: T } | null = null;
   #index: bigint | undefined;
   #failures = 0;
@@ -77,6 +86,7 @@ class Watch<T> {
   constructor(options: WatchOptions<T>) {
     this.#options = options;
     this.#bucket = options.bucket ?? new Bucket(options.kit.clock);
+    this.#seat = options.polls.seat(options.signal, options.wantedAt);
   }
 
   async run(): Promise<void> {
@@ -95,47 +105,57 @@ class Watch<T> {
   }
 
   async #step(): Promise<void> {
-    const { kit, signal, mode, ask } = this.#options;
+    const index = this.#index;
+    if (index !== undefined && this.#seat.hang() === null) return this.#look();
+    const { kit, signal, mode } = this.#options;
     const wait = this.#bucket.take();
     if (wait > 0) await pause(kit, wait, signal);
     if (signal.aborted) return;
-    const answer = await this.#question();
+    const answer = index === undefined ? await this.#ask({ signal, mode }) : await this.#hang(index);
     if (answer === null || signal.aborted) return;
-    if (answer.index !== null && this.#index !== undefined && answer.index < this.#index) {
-      this.#doubtful = true;
-      this.#index = undefined;
-    } else this.#index = answer.index ?? undefined;
-    this.#bucket.judge(this.#accept(answer));
+    this.#bucket.judge(this.#hear(answer));
     if (mode !== 'stale' || answer.lastContactMs <= oldestContactMs || this.#hold !== null) return;
     // The stale answer stands already: when there is no leader, this question fails, and that is all.
-    const fresh = await ask({ signal, mode: 'consistent' }).catch(() => null);
+    const fresh = await this.#ask({ signal, mode: 'consistent' }).catch(() => null);
     if (fresh !== null && !signal.aborted) this.#accept(fresh);
   }
 
-  /** The answer, or null when this watch had to make room for another or is to stop. */
-  async #question(): Promise<Answer<T> | null> {
-    const { signal, mode, ask, polls } = this.#options;
-    const index = this.#index;
-    if (index === undefined) return ask({ signal, mode });
-    const place = await polls.enter(signal);
+  /** Hangs at Consul; null when this watch had to make room for another or is to stop. */
+  async #hang(index: bigint): Promise<Answer<T> | null> {
+    const { mode, ask } = this.#options;
+    const place = this.#seat.hang();
     if (place === null) return null;
     try {
       return await ask({ signal: place.signal, mode, index, waitMs: place.waitMs });
     } catch (thrown) {
       if (place.signal.aborted) return null;
       throw thrown;
-    } finally {
-      place.leave();
     }
+  }
+
+  /** Looks into the agent's cache, which the agent itself keeps fresh. */
+  async #look(): Promise<void> {
+    const { kit, signal, mode } = this.#options;
+    await pause(kit, this.#seat.lookAfterMs(), signal);
+    const answer = await this.#ask({ signal, mode, cached: true, seen: this.#seen });
+    if (answer !== null && !signal.aborted) this.#hear(answer);
+  }
+
+  /** Asks for an answer at once, when the turn has come; null when this watch is to stop. */
+  #ask(question: Question): Promise<Answer<T> | null> {
+    const { signal, polls, ask, wantedAt } = this.#options;
+    // A call may wait for a first answer.
+    const urgent = this.#held === null || wantedAt === undefined;
+    return polls.turns.take(signal, urgent, () => ask(question));
   }
 
   /** Asks the leader whether what is missing is gone. */
   async #confirm({ since, forMs }: { since: number; forMs: number }): Promise<void> {
-    const { kit, signal, ask } = this.#options;
+    const { kit, signal } = this.#options;
     await pause(kit, Math.min(forMs, holdStepMs), signal);
     if (signal.aborted) return;
-    const answer = await ask({ signal, mode: 'consistent' });
-    if (signal.aborted) return;
+    const answer = await this.#ask({ signal, mode: 'consistent' });
+    if (answer === null || signal.aborted) return;
     const needed = this.#holdMs(answer.value);
     if (needed > 0 && (!answer.knownLeader || kit.clock.now() - since < needed)) {
       this.#hold = { since, forMs: needed };
@@ -146,12 +166,23 @@ class Watch<T> {
     this.#take(answer.value);
   }
 
+  /** Goes on from the index of an answer, and accepts it. True when it brought news. */
+  #hear(answer: Answer<T>): boolean {
+    if (answer.index !== null && this.#index !== undefined && answer.index < this.#index) {
+      this.#doubtful = true;
+      this.#index = undefined;
+    } else this.#index = answer.index ?? undefined;
+    return this.#accept(answer);
+  }
+
   /** Takes an answer, or holds it when something is missing all of a sudden. True when it brought news. */
   #accept(answer: Answer<T>): boolean {
     const { kit, kind, about, mode } = this.#options;
     // What the agent makes itself comes from its cache, which never knows a leader.
-    if (mode === 'stale') kit.meter.count('outrigger_consul_stale', kind).value = answer.knownLeader ? 0 : 1;
-    if (!answer.knownLeader && mode === 'stale') this.#doubtful = true;
+    const asksServers = mode === 'stale' && answer.cachedForMs === undefined;
+    if (asksServers) kit.meter.count('outrigger_consul_stale', kind).value = answer.knownLeader ? 0 : 1;
+    const lost = (answer.cachedForMs ?? 0) > oldestContactMs;
+    if (lost || (asksServers && !answer.knownLeader)) this.#doubtful = true;
     const forMs = this.#holdMs(answer.value);
     if (forMs === 0) return this.#take(answer.value);
     this.#hold = { since: kit.clock.now(), forMs };

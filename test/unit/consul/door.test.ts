@@ -216,7 +216,7 @@ describe('the door to Consul', () => {
     ]);
   });
 
-  it('beats on a connection of its own while 12 questions hang and four are slow', async () => {
+  it('holds 19 connections at most: 12 hang, six are slow, and the beat has one of its own', async () => {
     const { agent, door, kit } = await open((request, response) => {
       if (request.path.startsWith('/v1/agent/check')) json(response, {});
     });
@@ -225,15 +225,23 @@ describe('the door to Consul', () => {
     const hanging = Array.from({ length: 20 }, (_, place) =>
       failure(door.connect(`s${place}`, { signal: stop.signal, index: 5n, waitMs: 30_000 })),
     );
+    const looks = Array.from({ length: 9 }, (_, place) =>
+      failure(door.connect(`s${place}`, { signal: stop.signal, cached: true })),
+    );
     const slow = Array.from({ length: 6 }, () => failure(door.names(stop.signal)));
-    await drive(kit, '16 connections', () => agent.seen.length === 16);
+    await drive(kit, '18 connections', () => agent.seen.length === 18);
     await door.beat('orders:ttl', true, 'all is well', signal);
     const beat = agent.seen.at(-1)!;
     expect(`${beat.method} ${beat.path}?${beat.query}`).toBe(
       'PUT /v1/agent/check/pass/orders%3Attl?note=all+is+well',
     );
-    expect(new Set(agent.seen.map(({ socket }) => socket)).size).toBe(17);
+    expect(new Set(agent.seen.map(({ socket }) => socket)).size).toBe(19);
+    await door.beat('orders:ttl', true, '', signal);
+    const beats = agent.seen.filter(({ socket }) => socket === beat.socket);
+    expect(beats.map(({ method, path }) => `${method} ${path}`)).toEqual(
+      Array(2).fill('PUT /v1/agent/check/pass/orders%3Attl'),
+    );
     stop.abort();
-    await Promise.all([...hanging, ...slow]);
+    await Promise.all([...hanging, ...looks, ...slow]);
   });
 });
