@@ -1,10 +1,16 @@
+import net from 'node:net';
+import type { AuthorizationReport } from './control/view.ts';
 import type { Call } from './core/call.ts';
 import type { EndpointView } from './core/endpoint.ts';
-import type { ServiceView } from './core/snapshot.ts';
+import { unruled } from './core/policy.ts';
+import { Refusals } from './core/refusals.ts';
+import type { Access, ServiceView, Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
-import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
+import { healthProbe } from './endpoints/probe.ts';
+import { builtInPolicy, deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
+import { unclearIn } from './policies/permissions.ts';
 import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
 import { inbound, refusing } from './stack.ts';
@@ -16,10 +22,16 @@ export interface WayIn {
   readonly pool: Pool;
   readonly stack: Stack<Call, Call>;
   readonly listener: Listener;
+  /** What intentions have done so far. */
+  readonly authorization: () => AuthorizationReport;
+  /** Whether our app serves: SERVING by grpc.health.v1, or with `service.check: tcp` that it takes connections. */
+  readonly serving: () => Promise<boolean>;
 }
 
 /** The longest wait before the app is dialled again, in milliseconds: it is beside us, and a dial costs nothing. */
 const appBackoffMs = 1000;
+/** How long an app may take to accept a connection when it is only asked whether it is there, in milliseconds. */
+const knockMs = 1000;
 
 /** Opens the peers port, with the inbound stack behind it and the app behind that. */
 export const openWayIn = async (
@@ -31,11 +43,21 @@ export const openWayIn = async (
   const { limits, drain } = settings;
   const pool = appPool(ground);
   const view = appView(app.name, app.place);
-  pool.follow({ ...origins.assembly.snapshot.value, services: new Map([[app.name, view]]) });
+  // Policies are about calls that leave: our own app is reached as the limits say.
+  const policies = unruled(builtInPolicy(settings));
+  pool.follow({ ...origins.assembly.snapshot.value, services: new Map([[app.name, view]]), policies });
   const endpoint: EndpointView = pool.endpoints(view)[0]!;
+  const refusals = new Refusals();
+  tellUnclear(ground);
   const stack = inbound(kit, {
+    observe: settings.log,
     deadline: deadlinesOf(ground),
-    authorize: { service: app.name, anonymous: origins.identities === null },
+    authorize: {
+      service: app.name,
+      anonymous: origins.identities === null,
+      audit: settings.auditsIntentions,
+      refusals,
+    },
   });
   const service = stack.to((call) => endpoint.send({ call, endpoint, previous: 0 }));
   const listener = await listen({
@@ -48,14 +70,54 @@ export const openWayIn = async (
     upstream: '',
     snapshots: origins.assembly.snapshot,
     service,
-    refusing: refusing(kit, 'inbound'),
+    refusing: refusing(kit, 'inbound', settings.log),
     identities: origins.identities,
+    ...leastTlsOf(ground),
     recordings: null,
     keepalive: keepaliveOf(ground),
     maxAgeMs: limits['connection-age'],
     drainMs: drain.calls,
   });
-  return { pool, stack, listener };
+  const probe = healthProbe(kit);
+  const serving = async (): Promise<boolean> => {
+    // Knocking costs nothing, and keeps the pool from backing off from an app that has not begun to listen.
+    if (!(await answers(app.place))) return false;
+    return settings.service?.check !== 'grpc' || (await probe(endpoint)) === 'serving';
+  };
+  const authorization = (): AuthorizationReport => ({
+    mode: settings.auditsIntentions ? 'audit' : 'enforce',
+    unclear: unclearIn(origins.assembly.snapshot.value.access.intentions),
+    refused: refusals.list(),
+  });
+  return { pool, stack, listener, authorization, serving };
+};
+
+const answers = (place: Place): Promise<boolean> =>
+  new Promise((settle) => {
+    const socket = net.connect(place);
+    const over = (is: boolean): void => {
+      socket.destroy();
+      settle(is);
+    };
+    socket.setTimeout(knockMs, () => over(false));
+    socket.once('connect', () => over(true));
+    socket.once('error', () => over(false));
+  });
+
+/** Names permissions that cannot be kept, once for as long as they stand. */
+const tellUnclear = ({ kit, origins }: Ground): void => {
+  let told: readonly string[] = [];
+  let access: Access | null = null;
+  const look = (snapshot: Snapshot): void => {
+    if (snapshot.access === access) return;
+    access = snapshot.access;
+    const unclear = unclearIn(access.intentions);
+    for (const why of unclear)
+      if (!told.includes(why)) kit.log.warn({}, `${why}; it refuses what comes to it`);
+    told = unclear;
+  };
+  look(origins.assembly.snapshot.value);
+  origins.assembly.snapshot.listen(look);
 };
 
 const appPool = ({ settings, kit, loop }: Ground): Pool => {

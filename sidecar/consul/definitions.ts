@@ -1,12 +1,20 @@
 import type { ServiceDefinition } from './door.ts';
 import type { RegistrationOptions } from './registration.ts';
 
+/**
+ * What is known of the app when it is registered. `unasked`: the agent's check finds out. `starting`: it has not said
+ * yet that it serves, and is critical until it does. `serving`: it has, and is passing from the first moment.
+ */
+export type AppState = 'unasked' | 'starting' | 'serving';
+
 /** What is sent to the agent, and which checks we owe it. */
 export interface Definitions {
   readonly serviceId: string;
   readonly proxyId: string;
+  /** The service is ours to register, and the agent checks the app itself. */
+  readonly hasAppCheck: boolean;
   /** Service first, unless somebody else registers it; then the proxy. */
-  readonly definitions: readonly ServiceDefinition[];
+  definitions(app: AppState): readonly ServiceDefinition[];
   /** Ids of the TTL checks that we must beat. */
   readonly ttlChecks: readonly string[];
 }
@@ -40,22 +48,31 @@ export const serviceDefinitions = (
     DeregisterCriticalServiceAfter: reapAfter,
   });
   const where = proxy.advertise === null ? {} : { Address: proxy.advertise };
+  const tags = service.tags === undefined ? {} : { Tags: service.tags };
   const local = service.address;
   const hasCheck = service.check !== 'none' && local !== null;
-  const app: ServiceDefinition = {
+  const check = (state: AppState): ServiceDefinition => {
+    if (!hasCheck) return ttlCheck(serviceId);
+    if (state === 'starting') return startingCheck(serviceId, ttl);
+    return { ...appCheck(options, serviceId), ...(state === 'serving' && { Status: 'passing' }) };
+  };
+  const app = (state: AppState): ServiceDefinition => ({
     ID: serviceId,
     Name: service.name,
     Port: local?.port ?? 0,
     ...where,
-    Checks: hasCheck ? [appCheck(options, serviceId)] : [ttlCheck(serviceId)],
-  };
+    ...(service.meta !== undefined && { Meta: service.meta }),
+    ...tags,
+    Checks: [check(state)],
+  });
   const sidecar: ServiceDefinition = {
     ID: proxyId,
     Name: `${service.name}-sidecar-proxy`,
     Kind: 'connect-proxy',
     Port: proxy.port,
     ...where,
-    Meta: { outrigger: '1', ...proxy.meta },
+    Meta: { ...service.meta, outrigger: '1', ...proxy.meta },
+    ...tags,
     Proxy: {
       DestinationServiceName: service.name,
       DestinationServiceID: serviceId,
@@ -72,10 +89,19 @@ export const serviceDefinitions = (
   return {
     serviceId,
     proxyId,
-    definitions: ours ? [app, sidecar] : [sidecar],
+    hasAppCheck: ours && hasCheck,
+    definitions: (state) => (ours ? [app(state), sidecar] : [sidecar]),
     ttlChecks: ttlOwners.map((owner) => `${owner}:ttl`),
   };
 };
+
+/** Nobody beats it: it is critical until the app's own check, which has another id, takes its place. */
+const startingCheck = (serviceId: string, ttl: string): ServiceDefinition => ({
+  CheckID: `${serviceId}:starting`,
+  Name: 'the app has not said yet that it serves',
+  TTL: ttl,
+  DeregisterCriticalServiceAfter: reapServiceAfter,
+});
 
 const appCheck = (
   { service, checkEveryMs }: Parameters<typeof serviceDefinitions>[0],

@@ -1,7 +1,7 @@
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { backoffMs } from './backoff.ts';
-import { serviceDefinitions } from './definitions.ts';
+import { type AppState, serviceDefinitions } from './definitions.ts';
 import type { ConsulDoor, ServiceDefinition } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { pause } from './pause.ts';
@@ -22,6 +22,14 @@ export interface RegistrationOptions {
     readonly check: AppCheck;
     /** Set when somebody else registers the service: its id. Only the proxy is then registered. */
     readonly registeredAs?: string | undefined;
+    /**
+     * Asks the app itself whether it serves. Given, the service is critical until it does, and passing at that moment
+     * rather than at the agent's next check; of an app that the agent cannot reach, ours is the only check.
+     */
+    readonly serving?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+    /** Said of the service and of its proxy alike: the filter of a subset looks at the proxy. */
+    readonly meta?: Readonly<Record<string, string>> | undefined;
+    readonly tags?: readonly string[] | undefined;
   };
   readonly proxy: {
     /** The peers port. */
@@ -44,8 +52,11 @@ export interface Registration {
   readonly registered: Cell<boolean>;
   /** What the TTL checks say from now on; passing from the start. */
   passing(on: boolean, note?: string): void;
-  /** Takes the proxy out of every list while it still serves: the first step of a shutdown. Never rejects. */
-  maintenance(reason: string): Promise<void>;
+  /**
+   * Takes the proxy out of every list while it still serves: the first step of a shutdown. Says whether the agent has
+   * heard; never rejects.
+   */
+  maintenance(reason: string): Promise<boolean>;
   /** Ends the beats and takes out what we put in: proxy first, then the service. Never rejects. */
   deregister(): Promise<void>;
 }
@@ -53,6 +64,8 @@ export interface Registration {
 const defaultTtlMs = 10_000;
 /** Longest pause between tries, milliseconds, so that an agent that came back empty knows us again within 5 s. */
 const longestBackoffMs = 1000;
+/** Milliseconds between questions to an app that does not serve yet. */
+const startingMs = 200;
 /** A shutdown waits at most this long for each word with the agent, milliseconds. */
 const farewellMs = 2000;
 
@@ -62,11 +75,14 @@ const farewellMs = 2000;
  */
 export const register = (options: RegistrationOptions): Registration => {
   const { door, kit } = options;
+  const { serving } = options.service;
+  const isOurs = options.service.registeredAs === undefined;
   const ttlMs = options.ttlMs ?? defaultTtlMs;
-  const { serviceId, proxyId, definitions, ttlChecks } = serviceDefinitions({
+  const checkEveryMs = options.checkEveryMs ?? 1000;
+  const { serviceId, proxyId, definitions, ttlChecks, hasAppCheck } = serviceDefinitions({
     ...options,
     ttlMs,
-    checkEveryMs: options.checkEveryMs ?? 1000,
+    checkEveryMs,
   });
   const registered = new Cell(false);
   const gauge = kit.meter.count('outrigger_registered');
@@ -83,23 +99,52 @@ export const register = (options: RegistrationOptions): Registration => {
   let note = '';
   let maintenance = '';
 
+  let app: AppState = 'unasked';
   let enrolled = false;
+  const asked = async (): Promise<AppState> =>
+    serving === undefined ? 'unasked' : (await serving(signal)) ? 'serving' : 'starting';
   const enroll = async (): Promise<void> => {
+    const state = await asked();
+    const whole = definitions(state);
     const missing: ServiceDefinition[] = [];
     // Registering what is there would make its checks critical for a moment, and peers would see us leave.
     if (enrolled)
-      for (const definition of definitions)
+      for (const definition of whole)
         if ((await door.own(String(definition['ID']), signal)) === null) missing.push(definition);
-    for (const definition of missing.length > 0 ? missing : definitions)
-      await door.register(definition, signal);
+    const wanting = missing.length > 0 ? missing : whole;
+    for (const definition of wanting) await door.register(definition, signal);
+    // One that stands already has the check that it was given.
+    if (wanting.includes(whole[0]!)) app = state;
     enrolled = true;
     // An earlier run of this id may have been killed on its way out, in maintenance.
     await door.maintenance(proxyId, maintenance !== '', maintenance, signal);
   };
   const beat = async (): Promise<void> => {
-    for (const check of ttlChecks) await door.beat(check, passing, note, signal);
-    if (definitions.length > 1 && (await door.own(serviceId, signal)) === null)
+    const well = passing && (hasAppCheck || app !== 'starting');
+    const why = passing && !well ? 'the app does not say that it serves' : note;
+    for (const check of ttlChecks) await door.beat(check, well, why, signal);
+    if (hasAppCheck && (await door.own(serviceId, signal)) === null)
       throw new ConsulError('status', `Consul at ${door.url} does not know '${serviceId}' any more`, 404);
+  };
+  /** Asks an app that has not served yet, and goes on asking one that the agent cannot reach. */
+  const attend = async (): Promise<void> => {
+    const state = await asked();
+    if (state === app || signal.aborted) return;
+    if (hasAppCheck) await door.register(definitions(state)[0]!, signal);
+    app = state;
+    if (!hasAppCheck) await beat();
+  };
+  /** Until the next beat. */
+  const rest = async (): Promise<void> => {
+    const end = kit.clock.now() + ttlMs / 3;
+    for (;;) {
+      const left = end - kit.clock.now();
+      const asks = app === 'starting' || (app === 'serving' && !hasAppCheck);
+      const every = app === 'starting' ? startingMs : checkEveryMs;
+      await pause(kit, Math.max(0, asks ? Math.min(every, left) : left), wake.signal);
+      if (wake.signal.aborted || kit.clock.now() >= end) return;
+      await attend();
+    }
   };
   const say = (now: boolean): void => {
     gauge.value = now ? 1 : 0;
@@ -121,7 +166,7 @@ export const register = (options: RegistrationOptions): Registration => {
         say(true);
         failures = 0;
         said = '';
-        await pause(kit, ttlMs / 3, wake.signal);
+        await rest();
       } catch (thrown) {
         if (signal.aborted) break;
         // A refusal in words means that the agent is there and does not know us; try again at once, once.
@@ -141,17 +186,20 @@ export const register = (options: RegistrationOptions): Registration => {
   };
   const running = run();
 
-  const farewell = async (what: string, word: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+  const farewell = async (what: string, word: (signal: AbortSignal) => Promise<void>): Promise<boolean> => {
     const limit = new AbortController();
     const over = pause(kit, farewellMs, limit.signal).then(() => limit.abort());
-    await word(limit.signal).catch((thrown) =>
-      kit.log.warn(
-        { proxy: proxyId, cause: reasonOf(thrown) },
-        `${what} failed; Consul's own checks take over`,
-      ),
+    const heard = await word(limit.signal).then(
+      () => true,
+      (thrown) => {
+        const why = { proxy: proxyId, cause: reasonOf(thrown) };
+        kit.log.warn(why, `${what} failed; Consul's own checks take over`);
+        return false;
+      },
     );
     limit.abort();
     await over;
+    return heard;
   };
 
   return {
@@ -172,7 +220,7 @@ export const register = (options: RegistrationOptions): Registration => {
       options.signal.removeEventListener('abort', halt);
       await running;
       await farewell('deregistration of the proxy', (limit) => door.deregister(proxyId, limit));
-      if (definitions.length > 1)
+      if (isOurs)
         await farewell('deregistration of the service', (limit) => door.deregister(serviceId, limit));
     },
   };
