@@ -13,7 +13,8 @@ export interface Row {
   readonly id: string;
   readonly fault: string;
   readonly promise: string;
-  run(): Promise<Finding>;
+  /** `short`: for a quick look, where the row has a short form. */
+  run(short?: boolean): Promise<Finding>;
 }
 
 /** Octets as people read them. */
