@@ -25,8 +25,8 @@ export interface PoliciesSourceOptions {
 const prefix = 'outrigger/policy/';
 /** Policies that are read at most. Known ones go first: a flood of new keys pushes none out. */
 const mostPolicies = 256;
-/** Bytes of the longest policy; all of them together stay below the bound on one answer of Consul. */
-const longestPolicy = 16 * 1024;
+/** Bytes of the longest policy: one holds the loop that carries the calls for 4 ms at most, and between two calls go. */
+const longestPolicy = 4 * 1024;
 
 /** What a key held when it was read last. */
 interface Document {
@@ -160,7 +160,6 @@ class PoliciesSource implements Source {
       if (before?.value === entry.Value) documents.set(entry.Key, before);
       else {
         documents.set(entry.Key, await this.#readOne(entry, before));
-        // A document takes a millisecond or two: calls go in between.
         await nextTurn();
       }
     }

@@ -140,10 +140,10 @@ describe('policies from KV', () => {
   it.each([
     ['a name that no service has', 'a/b', '{}', "'a/b' is not the name of a service, and not '*': delete it"],
     [
-      'a document of 16385 bytes',
+      'a document of 4097 bytes',
       'big',
-      `#${'x'.repeat(16 * 1024)}`,
-      'is 16385 bytes long, a policy may have 16384: shorten it',
+      `#${'x'.repeat(4 * 1024)}`,
+      'is 4097 bytes long, a policy may have 4096: shorten it',
     ],
   ])('%s is refused alone', async (_, key, value, complaint) => {
     const { kit, said, faults } = await start({ [key]: value, inventory: 'timeout: 1s' });
