@@ -3,7 +3,7 @@ import type { Attempt, Call } from './core/call.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
-import { deadlinesOf, type Ground, keepaliveOf, speakerOf } from './ground.ts';
+import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
 import { outbound, refusing } from './stack.ts';
@@ -26,13 +26,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const pool = peersPool(ground);
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
-  const noRetry = { furtherTries: 0, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
+  origins.assembly.heed((service) => pool.isBusy(service));
+  const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,
     { snapshots: snapshot, discovery, endpoints: pool.endpoints },
     {
+      observe: settings.log,
       deadline: deadlinesOf(ground),
-      balance: { choose: settings.balance === 'two-choices' ? 'least-loaded' : 'round-robin' },
       ...(ground.sabotage.has('retry') && { retry: noRetry }),
     },
   );
@@ -46,7 +47,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     speaker: speakerOf(ground),
     snapshots: snapshot,
     service,
-    refusing: refusing(kit, 'outbound'),
+    refusing: refusing(kit, 'outbound', settings.log),
     identities: null,
     recordings: {
       budget: new RecordingBudget(limits['recording-process'], ground.loop.blocks),
@@ -81,15 +82,12 @@ const peersPool = (ground: Ground): Pool => {
     loop,
     limits: wireLimits(limits, limits['streams-peers']),
     identities: origins.identities,
+    ...leastTlsOf(ground),
     direction: { scheme: origins.identities === null ? 'http' : 'https', authority: 'service', token: null },
     connectMs: limits.connect,
     maxAgeMs: limits['connection-age'],
     drainMs: settings.drain.calls,
     keepalive: keepaliveOf(ground),
   });
-  const endpoint = endpointLimits(limits);
-  const gate = ground.sabotage.has('eject')
-    ? { ...endpoint.gate, consecutiveFailures: Number.POSITIVE_INFINITY }
-    : endpoint.gate;
-  return new Pool(kit, dial, healthProbe(kit), { ...endpoint, gate });
+  return new Pool(kit, dial, healthProbe(kit), endpointLimits(limits));
 };

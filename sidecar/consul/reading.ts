@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import * as answers from './answers.ts';
+import { type ChainAnswer, chainAnswer } from './chain-answer.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 
 /** What answers become, by the name of their shape: the fields that we use, and no others. */
@@ -9,8 +10,10 @@ export interface Shapes {
   verdict: answers.Verdict;
   roots: answers.RootsAnswer;
   leaf: answers.LeafAnswer;
+  kv: answers.KvEntry[];
   names: string[];
   service: answers.AgentService;
+  chain: ChainAnswer;
   nothing: null;
 }
 
@@ -20,8 +23,10 @@ const schemas: { readonly [S in keyof Shapes]: z.ZodType<Shapes[S]> } = {
   verdict: answers.verdict,
   roots: answers.rootsAnswer,
   leaf: answers.leafAnswer,
+  kv: answers.kvAnswer,
   names: answers.catalogAnswer,
   service: answers.agentService,
+  chain: chainAnswer,
   nothing: answers.nothing,
 };
 

@@ -1,4 +1,5 @@
-import type { Snapshot } from '../core/snapshot.ts';
+import type { ServiceView, Snapshot } from '../core/snapshot.ts';
+import { plainPolicies } from './policies.ts';
 import type { SidecarView } from './view.ts';
 
 /** An answer of the admin port. */
@@ -17,18 +18,28 @@ const json = (value: unknown, code: number = 200): Answer => ({
   body: `${JSON.stringify(value, null, 2)}\n`,
 });
 
-/** A snapshot as plain values: what the mesh says is public, so nothing of it is left out. */
-export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
-  version: snapshot.version,
-  services: Object.fromEntries(
-    [...snapshot.services].map(([name, { endpoints, origin }]) => [
+const plainViews = (views: ReadonlyMap<string, ServiceView>): Record<string, unknown> =>
+  Object.fromEntries(
+    [...views].map(([name, { endpoints, origin }]) => [
       name,
       { origin, endpoints: endpoints.map(({ id }) => id) },
     ]),
-  ),
+  );
+
+/** A snapshot as plain values: what the mesh says is public, so nothing of it is left out. */
+export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
+  version: snapshot.version,
+  services: plainViews(snapshot.services),
   asked: Object.fromEntries(snapshot.asked),
+  routes: Object.fromEntries(
+    [...snapshot.routes].map(([name, table]) => [name, { protocol: table?.protocol, rules: table?.rules }]),
+  ),
+  targets: plainViews(snapshot.targets),
+  notHonoured: Object.fromEntries(snapshot.unheeded),
   access: snapshot.access,
   flags: Object.fromEntries(snapshot.flags),
+  policies: plainPolicies(snapshot),
+  policyFaults: snapshot.policies.faults,
 });
 
 /** Every page of the admin port, by path. Each is read-only, and none shows a key or a token. */
@@ -38,7 +49,9 @@ export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
     '/ready',
     (view) => {
       const reasons = view.notReady();
-      return json({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? 200 : 503);
+      const warnings = view.warnings();
+      const page = { ready: reasons.length === 0, reasons, ...(warnings.length > 0 && { warnings }) };
+      return json(page, reasons.length === 0 ? 200 : 503);
     },
   ],
   [
@@ -56,8 +69,14 @@ export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
         ports: view.ports,
         identity: view.identity(),
         snapshot: plainSnapshot(view.snapshot()),
+        authorization: view.authorization(),
       }),
   ],
   ['/endpoints', (view) => json(view.endpoints())],
   ['/stack', (view) => json(view.stacks())],
 ]);
+
+/** What the health port shows: nothing of who is called, by whom and where, beyond the labels of metrics. */
+export const healthPages: ReadonlyMap<string, Page> = new Map(
+  ['/live', '/ready', '/metrics'].map((path) => [path, pages.get(path)!]),
+);

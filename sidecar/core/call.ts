@@ -1,6 +1,7 @@
 import type { Body } from './body.ts';
 import type { EndpointView } from './endpoint.ts';
 import type { Life } from './life.ts';
+import type { Policy } from './policy.ts';
 import type { Fields } from './reply.ts';
 import type { ServiceView, Snapshot } from './snapshot.ts';
 
@@ -48,7 +49,7 @@ export interface Arrival {
  */
 export class Call {
   readonly arrival: Arrival;
-  /** Same as `arrival.method`; here because every filter reads it. */
+  /** `arrival.method`, or what a route made of it; here because every filter reads it. */
   readonly method: string;
   readonly life: Life;
   readonly body: Body;
@@ -60,6 +61,8 @@ export class Call {
   readonly baggage: string = '';
   /** Monotonic milliseconds; Infinity when the call has no deadline. */
   readonly deadlineAt: number = Number.POSITIVE_INFINITY;
+  /** How the call is treated; until `govern` has looked, as calls to a service that nobody speaks of. */
+  readonly policy: Policy;
 
   constructor(arrival: Arrival) {
     this.arrival = arrival;
@@ -67,6 +70,7 @@ export class Call {
     this.life = arrival.life;
     this.body = arrival.body;
     this.snapshot = arrival.snapshot;
+    this.policy = arrival.snapshot.policies.any.all;
   }
 
   /** The same call with its correlation known. */
@@ -83,6 +87,20 @@ export class Call {
   until(deadlineAt: number): Call {
     const call = copy(this);
     call.deadlineAt = deadlineAt;
+    return call;
+  }
+
+  /** The same call, treated as `policy` says. */
+  governed(policy: Policy): Call {
+    const call = copy(this);
+    call.policy = policy;
+    return call;
+  }
+
+  /** The same call to another method, `/package.Service/Method`. */
+  rewritten(method: string): Call {
+    const call = copy(this);
+    call.method = method;
     return call;
   }
 
@@ -105,12 +123,14 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const copy = (from: Call): Mutable<Call> => {
   const call = new Call(from.arrival) as Mutable<Call>;
+  call.method = from.method;
   call.snapshot = from.snapshot;
   call.id = from.id;
   call.traceparent = from.traceparent;
   call.tracestate = from.tracestate;
   call.baggage = from.baggage;
   call.deadlineAt = from.deadlineAt;
+  call.policy = from.policy;
   return call;
 };
 

@@ -3,7 +3,9 @@ import { type Arrival, type Attempt, Call } from '../core/call.ts';
 import type { EndpointView } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
+import { unruled } from '../core/policy.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { noRoutes } from '../core/routes.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { Code, ended, type Status } from '../core/status.ts';
 import type { Timer } from '../core/wheel.ts';
@@ -160,4 +162,6 @@ const nothing: Snapshot = Object.freeze({
   asked: new Map(),
   access: { intentions: [], allowByDefault: false, because: 'a probe asks nobody' },
   flags: new Map(),
+  policies: unruled(),
+  ...noRoutes,
 });

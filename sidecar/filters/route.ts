@@ -5,10 +5,16 @@ import type { Filter, Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { nearNames } from '../core/near-names.ts';
 import { type Reply, refusal } from '../core/reply.ts';
+import type { RouteRule, RouteTable } from '../core/routes.ts';
 import type { Discovery, ServiceView, Snapshot } from '../core/snapshot.ts';
 import { Code, refused } from '../core/status.ts';
 import { FirstAnswers } from '../policies/first-answers.ts';
+import { KnownNames } from '../policies/known-names.ts';
+import { rewritten } from '../policies/rewrite.ts';
+import { ruleFinder } from '../policies/route-match.ts';
 import { type Named, nameInAuthority, plainName } from '../policies/service-name.ts';
+import { legOf } from '../policies/split.ts';
+import { TimeLimit } from '../policies/time-limit.ts';
 
 /** How long a call may wait to learn of its service. */
 export interface RouteSettings {
@@ -22,17 +28,23 @@ export interface RouteSettings {
 export const routeDefaults: RouteSettings = { firstAnswerMs: 1000, mostWaiting: 1024 };
 
 const notMet: readonly EndpointView[] = [];
-const mostNames = 1024;
+const mostCompared = 1024;
 
 /**
  * Finds the service that a call means: Call -> RoutedCall.
  *
  * Above   retry and balance: so that they know whose endpoints there are
- * Reads   x-outrigger-service, else the port dialled, else :authority; snapshot.services, snapshot.asked
- * Answers INVALID_ARGUMENT to a call that names no service; UNAVAILABLE to a name never seen, or without instances
- * Counts  outrigger_unrouted_total, outrigger_route_waits_total
- * Keeps   what up to 1,024 spellings mean under the latest snapshot; the calls that wait for a first answer
+ * Reads   x-outrigger-service, else the port dialled, else :authority; snapshot.services, asked, routes and targets;
+ *         where a name has routes: the path, the fields, the correlation id
+ * Answers INVALID_ARGUMENT to a call that names no service; UNAVAILABLE to a name never seen, or without instances;
+ *         UNIMPLEMENTED where no route fits, or one makes no method of the path; DEADLINE_EXCEEDED by a route's timeout
+ * Counts  outrigger_unrouted_total, outrigger_route_waits_total, outrigger_deadline_expired_total
+ * Keeps   what up to 1,024 spellings mean under the latest snapshot; the calls that wait for a first answer; the
+ *         machines of patterns in routes
  * Status  alpha
+ *
+ * A name without routes costs one look-up. With routes the first rule that fits decides, then the correlation id
+ * which leg of a split is taken, then the first target that has an instance: gates are a matter of balance.
  */
 export const route = (
   kit: Kit,
@@ -40,8 +52,10 @@ export const route = (
   discovery: Discovery,
   settings: RouteSettings = routeDefaults,
 ): Filter<Call, RoutedCall> => {
-  const names = new Names();
+  const names = new KnownNames(discovery);
   const firstAnswers = new FirstAnswers(kit, snapshots, settings);
+  const ruleOf = ruleFinder();
+  const expired = kit.meter.count('outrigger_deadline_expired_total', 'outbound');
   const refuse = (call: Call, reason: string, code: Code, message: string): Promise<Reply> => {
     kit.meter.count('outrigger_unrouted_total', reason).value++;
     kit.log.debug({ id: call.id, reason }, message);
@@ -50,10 +64,12 @@ export const route = (
 
   /** Decides by what `call.snapshot` knows; a name without an answer yet waits, unless `waited`. */
   const decide = (call: Call, name: string, next: Service<RoutedCall>, waited: boolean): Promise<Reply> => {
-    const { services, asked } = call.snapshot;
+    const { services, asked, routes } = call.snapshot;
+    discovery.want(name);
+    const table = routes.get(name) ?? null;
+    if (table !== null) return divide(call, table, next);
     const service = services.get(name);
     if (service !== undefined && service.endpoints.length > 0) return next({ call, service, met: notMet });
-    discovery.want(name);
     const seen = asked.get(name);
     if (seen === undefined && service === undefined && !waited) {
       const waiting = firstAnswers.wait(call, name, (later) => decide(later, name, next, true));
@@ -75,9 +91,65 @@ export const route = (
     return refuse(call, 'unknown', Code.UNAVAILABLE, unknown(name, call.snapshot, discovery));
   };
 
+  /** Goes where the routes of the name lead. */
+  const divide = (call: Call, table: RouteTable, next: Service<RoutedCall>): Promise<Reply> => {
+    const { name } = table;
+    const rule = ruleOf(table, call);
+    if (rule === null)
+      return refuse(call, 'no-route', Code.UNIMPLEMENTED, `no route of '${name}' fits ${call.method}`);
+    const method = rewritten(rule, call.method);
+    if (method === null)
+      return refuse(
+        call,
+        'rewrite',
+        Code.UNIMPLEMENTED,
+        `a route of '${name}' makes no gRPC method of ${call.method}: its PrefixRewrite is '${rule.rewrite}'`,
+      );
+    const targets = legOf(rule.legs, name, call.id)?.targets ?? [];
+    const service = firstPresent(call.snapshot, targets);
+    if (service === null) {
+      const none =
+        targets.length === 0 ? 'no target that can be called' : `${targets.join(', then ')}: no instance`;
+      return refuse(
+        call,
+        'empty',
+        Code.UNAVAILABLE,
+        `the route of '${name}' leads to ${none}; ${discovery.describe(name)}`,
+      );
+    }
+    const same = method === call.method ? call : call.rewritten(method);
+    return within(same, table, rule, (bounded) => next({ call: bounded, service, met: notMet }));
+  };
+
+  /** Hands the call on within the time that its route grants. */
+  const within = (
+    call: Call,
+    { name }: RouteTable,
+    { timeoutMs }: RouteRule,
+    go: Service<Call>,
+  ): Promise<Reply> => {
+    // What the file or KV says beats what an entry grants.
+    if (timeoutMs === null || 'timeout' in call.policy.origins) return go(call);
+    const endAt = kit.clock.now() + timeoutMs;
+    if (endAt >= call.deadlineAt) return go(call);
+    const limit = new TimeLimit(call.life, kit.wheel, endAt, (doing) => {
+      expired.value++;
+      return `the caller's sidecar: the ${timeoutMs} ms that a route of '${name}' grants have passed; when it ended the call was ${doing}`;
+    });
+    try {
+      return go(call.until(endAt));
+    } catch (bug) {
+      limit.forget();
+      throw bug;
+    }
+  };
+
   return function route(call, next) {
-    const service = names.known(call);
-    if (service !== undefined) return next({ call, service, met: notMet });
+    const meaning = names.of(call);
+    if (meaning !== undefined) {
+      const { table, service } = meaning;
+      return table === null ? next({ call, service, met: notMet }) : divide(call, table, next);
+    }
     const { name, misnamed } = named(call.arrival);
     if (misnamed !== null) return refuse(call, misnamed, Code.INVALID_ARGUMENT, explain(call.arrival));
     return decide(call, name, next, false);
@@ -89,34 +161,13 @@ const spelling = ({ words, port, authority }: Arrival): string => words.service 
 const named = (arrival: Arrival): Named =>
   arrival.words.service || arrival.port ? plainName(spelling(arrival)) : nameInAuthority(arrival.authority);
 
-/** Remembers what each spelling means, for as long as the snapshot holds. */
-class Names {
-  #snapshot: Snapshot | null = null;
-  #byAuthority: Map<string, ServiceView> = new Map();
-
-  /** The service with at least one endpoint that the call names, or undefined. */
-  known(call: Call): ServiceView | undefined {
-    const { arrival, snapshot } = call;
-    // A plain name is its own spelling; only an authority has several.
-    if (arrival.words.service || arrival.port) return present(snapshot, spelling(arrival));
-    if (snapshot !== this.#snapshot) {
-      this.#snapshot = snapshot;
-      this.#byAuthority = new Map();
-    }
-    const known = this.#byAuthority.get(arrival.authority);
-    if (known !== undefined) return known;
-    const service = present(snapshot, nameInAuthority(arrival.authority).name);
-    if (service !== undefined) {
-      if (this.#byAuthority.size >= mostNames) this.#byAuthority.clear();
-      this.#byAuthority.set(arrival.authority, service);
-    }
-    return service;
+/** The first of the targets that has an instance. */
+const firstPresent = ({ targets }: Snapshot, keys: readonly string[]): ServiceView | null => {
+  for (const key of keys) {
+    const view = targets.get(key);
+    if (view !== undefined && view.endpoints.length > 0) return view;
   }
-}
-
-const present = (snapshot: Snapshot, name: string): ServiceView | undefined => {
-  const service = snapshot.services.get(name);
-  return service !== undefined && service.endpoints.length > 0 ? service : undefined;
+  return null;
 };
 
 const unknown = (name: string, snapshot: Snapshot, discovery: Discovery): string => {
@@ -127,7 +178,7 @@ const unknown = (name: string, snapshot: Snapshot, discovery: Discovery): string
 
 /** Names that had an instance at some time; no more than are worth comparing for one message. */
 function* seenNames({ services, asked }: Snapshot): Generator<string> {
-  let left = mostNames;
+  let left = mostCompared;
   for (const name of services.keys()) if (asked.get(name) !== false && left-- > 0) yield name;
   for (const [name, seen] of asked) if (seen && !services.has(name) && left-- > 0) yield name;
 }

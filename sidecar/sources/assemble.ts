@@ -1,15 +1,20 @@
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
+import { builtIn, type Policies, type PolicyValues } from '../core/policy.ts';
+import { noRoutes } from '../core/routes.ts';
 import type { Access, Discovery, ServiceView, Slice, Snapshot } from '../core/snapshot.ts';
 import { timer } from '../core/wheel.ts';
 import { checkSlice } from './check-slice.ts';
-import { frozenAccess, frozenMap, frozenServices, frozenWords } from './freeze.ts';
+import { frozenAccess, frozenEntries, frozenMap, frozenServices, frozenWords } from './freeze.ts';
+import { policyMerger } from './policies.ts';
 import type { Source } from './source.ts';
 
 /** What the mesh says, put together, and the way to ask for more. */
 export interface Assembly {
   readonly snapshot: Cell<Snapshot>;
   readonly discovery: Discovery;
+  /** Tells the sources how to find out whether calls to a service are in flight. */
+  heed(isBusy: (service: string) => boolean): void;
   /** Stops listening to the sources, and closes them. */
   close(): void;
 }
@@ -24,17 +29,26 @@ const nobody: Access = Object.freeze({
   because: 'no source says who may call',
 });
 
+/** What is put together. */
+export interface AssembleOptions {
+  readonly sources: readonly Source[];
+  readonly kit: Kit;
+  /** How calls are treated where no source says anything; default: the built-in policy. */
+  readonly policy?: PolicyValues;
+}
+
 /**
  * Puts slices together into checked, frozen snapshots, one assignment per burst.
  *
- * - a later source overrides earlier ones whole, part by part;
+ * - a later source overrides earlier ones whole, part by part; policies alone are merged from all;
  * - the first answer to a name that was wanted goes at once: a call waits for it;
  * - a slice that changes nothing makes no snapshot; what did not change keeps its identity;
  * - of a source whose slice is bad the last good one stays, counted and logged.
  */
-export const assemble = ({ sources, kit }: { sources: readonly Source[]; kit: Kit }): Assembly => {
+export const assemble = ({ sources, kit, policy = builtIn }: AssembleOptions): Assembly => {
   const good: (Slice | null)[] = sources.map(() => null);
-  const snapshot = new Cell<Snapshot>(empty(kit));
+  const mergePolicies = policyMerger(policy);
+  const snapshot = new Cell<Snapshot>(empty(kit, mergePolicies([], [])));
 
   const admit = (index: number, slice: Slice): void => {
     const why = checkSlice(slice);
@@ -52,14 +66,25 @@ export const assemble = ({ sources, kit }: { sources: readonly Source[]; kit: Ki
     const asked = frozenWords(before.asked, parts.asked);
     const access = frozenAccess(before.access, parts.access);
     const flags = frozenWords(before.flags, parts.flags);
+    const routes = frozenEntries(before.routes, parts.routes);
+    const targets = frozenServices(before.targets, parts.targets);
+    const unheeded = frozenEntries(before.unheeded, parts.unheeded);
+    const policies = mergePolicies(
+      good.flatMap((slice) => slice?.policies ?? []),
+      good.flatMap((slice) => slice?.policyFaults ?? []),
+    );
     const isSame =
       services === before.services &&
       asked === before.asked &&
       access === before.access &&
-      flags === before.flags;
+      flags === before.flags &&
+      routes === before.routes &&
+      targets === before.targets &&
+      unheeded === before.unheeded &&
+      policies === before.policies;
     if (isSame) return;
-    const madeAt = kit.clock.now();
-    snapshot.set(Object.freeze({ version: before.version + 1, madeAt, services, asked, access, flags }));
+    const said = { services, asked, access, flags, policies, routes, targets, unheeded };
+    snapshot.set(Object.freeze({ version: before.version + 1, madeAt: kit.clock.now(), ...said }));
   };
   const gather = timer(make);
   const hear = (index: number, slice: Slice): void => {
@@ -86,6 +111,9 @@ export const assemble = ({ sources, kit }: { sources: readonly Source[]; kit: Ki
       },
       describe: (service) => describer(sources)?.describe(service) ?? 'no source of services is set',
     },
+    heed: (isBusy) => {
+      for (const source of sources) source.heed?.(isBusy);
+    },
     close: () => {
       kit.wheel.disarm(gather);
       forget();
@@ -95,7 +123,7 @@ export const assemble = ({ sources, kit }: { sources: readonly Source[]; kit: Ki
   };
 };
 
-const empty = (kit: Kit): Snapshot =>
+const empty = (kit: Kit, policies: Policies): Snapshot =>
   Object.freeze({
     version: 0,
     madeAt: kit.clock.now(),
@@ -103,14 +131,18 @@ const empty = (kit: Kit): Snapshot =>
     asked: frozenMap<string, boolean>([]),
     access: nobody,
     flags: frozenMap<string, string>([]),
+    policies,
+    ...noRoutes,
   });
 
-const merge = (
-  slices: readonly (Slice | null)[],
-): Pick<Snapshot, 'services' | 'asked' | 'access' | 'flags'> => {
+/** What sources say, the later over the earlier; policies are merged elsewhere. */
+const merge = (slices: readonly (Slice | null)[]): Omit<Snapshot, 'version' | 'madeAt' | 'policies'> => {
   const whole: Slice = Object.assign({}, ...slices.filter((slice) => slice !== null));
   const { services = new Map(), asked = new Map(), access = nobody, flags = new Map() } = whole;
-  return { services, asked, access, flags };
+  const { routes = new Map(), targets = new Map(), unheeded = new Map() } = whole;
+  // A name whose calls are all the same needs no entry, once the sources are put together.
+  const divided = new Map([...routes].filter(([, table]) => table !== null));
+  return { services, asked, access, flags, routes: divided, targets, unheeded };
 };
 
 /** True when a call may be waiting for what `slice` says: a first answer about a name. */

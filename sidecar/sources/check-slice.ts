@@ -4,9 +4,12 @@ import type { ServiceView, Slice } from '../core/snapshot.ts';
 /** Services that one slice may hold, and instances that one service may have. Above it, somebody floods us. */
 const mostServices = 10_000;
 const mostEndpoints = 20_000;
+/** Things that one slice may say of how calls are treated: each is merged at every change. */
+const mostPolicies = 20_000;
 
 /** What is wrong with a slice, in words, or null. A bad slice is a bug or an attack: none of it is used. */
-export const checkSlice = ({ services, asked, access, flags }: Slice): string | null => {
+export const checkSlice = (slice: Slice): string | null => {
+  const { services, asked, access, flags } = slice;
   if (services !== undefined) {
     if (services.size > mostServices) return `${services.size} services, above ${mostServices}`;
     for (const [name, view] of services) {
@@ -23,6 +26,25 @@ export const checkSlice = ({ services, asked, access, flags }: Slice): string | 
     for (const [name, variant] of flags)
       if (!word.test(name) || !word.test(variant))
         return `flag '${name}': only letters, digits, '.', '_' and '-'`;
+  if ((slice.policies?.length ?? 0) > mostPolicies)
+    return `${slice.policies!.length} policies, above ${mostPolicies}`;
+  return checkRoutes(slice);
+};
+
+const checkRoutes = ({ routes, targets }: Slice): string | null => {
+  if (targets !== undefined) {
+    if (targets.size > mostServices) return `${targets.size} targets, above ${mostServices}`;
+    for (const [key, view] of targets) {
+      const why = checkView(view.name, view);
+      if (why !== null) return `target '${key}': ${why}`;
+    }
+  }
+  for (const [name, table] of routes ?? [])
+    for (const { legs } of table?.rules ?? []) {
+      if (legs.length === 0) return `a route of '${name}' leads nowhere`;
+      for (const { weight } of legs)
+        if (!(weight > 0)) return `a route of '${name}' has a leg of weight ${weight}`;
+    }
   return null;
 };
 

@@ -41,7 +41,7 @@ export const frozenAccess = (before: Access, next: Access): Access =>
     ? before
     : Object.freeze({
         ...next,
-        intentions: Object.freeze(next.intentions.map((intention) => Object.freeze({ ...intention }))),
+        intentions: Object.freeze(next.intentions.map((intention) => deepFrozen(structuredClone(intention)))),
       });
 
 /** `next` frozen, or `before` when it says the same. */
@@ -52,4 +52,25 @@ export const frozenWords = <V>(
   if (before.size !== next.size) return frozenMap(next);
   for (const [key, value] of next) if (!before.has(key) || before.get(key) !== value) return frozenMap(next);
   return before;
+};
+
+/** `next` frozen all the way down, but every entry that says the same as before is the very object from before. */
+export const frozenEntries = <V>(
+  before: ReadonlyMap<string, V>,
+  next: ReadonlyMap<string, V>,
+): ReadonlyMap<string, V> => {
+  let same = before.size === next.size;
+  const entries: [string, V][] = [];
+  for (const [name, value] of next) {
+    const known = before.get(name);
+    const kept = known !== undefined && isDeepStrictEqual(known, value);
+    same &&= kept;
+    entries.push([name, kept ? known : deepFrozen(structuredClone(value))]);
+  }
+  return same ? before : frozenMap(entries);
+};
+
+const deepFrozen = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) deepFrozen(part);
+  return Object.freeze(value);
 };

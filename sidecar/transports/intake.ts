@@ -6,6 +6,7 @@ import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
+import { isMethodPath } from '../core/method-path.ts';
 import { type Reply, refusal, refuse } from '../core/reply.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { Stack } from '../core/stack.ts';
@@ -31,8 +32,6 @@ export interface IntakeOptions {
   readonly recordings: { readonly budget: RecordingBudget; readonly limitBytes: number } | null;
 }
 
-/** Exactly `/package.Service/Method`. The same bytes are routed and authorised, so nothing may need interpretation. */
-const pathPattern = /^\/[A-Za-z0-9_.]{1,256}\/[A-Za-z0-9_]{1,128}$/;
 /** A name or an address with an optional port; no user, path, escape or control character. */
 const authorityPattern = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 /** Ref: gRPC over HTTP/2, "Content-Type": nothing, a subtype, or parameters may follow. */
@@ -153,7 +152,7 @@ export class Intake {
     if (head.httpMethod !== 'POST')
       return { http: 405, code: Code.UNKNOWN, message: 'gRPC calls are POST requests' };
     if (!this.#paths.has(head.path)) {
-      if (!pathPattern.test(head.path))
+      if (!isMethodPath(head.path))
         return {
           http: 0,
           code: Code.UNIMPLEMENTED,

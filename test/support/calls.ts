@@ -4,7 +4,9 @@ import type { Address, EndpointView, GateState } from '../../sidecar/core/endpoi
 import type { Service } from '../../sidecar/core/filter.ts';
 import type { Clock } from '../../sidecar/core/kit.ts';
 import { Life, type Waiter } from '../../sidecar/core/life.ts';
+import { unruled } from '../../sidecar/core/policy.ts';
 import { type Fields, type Reply, type ReplySink, refusal } from '../../sidecar/core/reply.ts';
+import { noRoutes } from '../../sidecar/core/routes.ts';
 import type { Access, Discovery, ServiceView, Snapshot } from '../../sidecar/core/snapshot.ts';
 import { Code, ok, type Status } from '../../sidecar/core/status.ts';
 
@@ -47,6 +49,8 @@ export const snapshot = (
     asked: new Map(),
     access: anybody,
     flags: new Map(),
+    policies: unruled(),
+    ...noRoutes,
     ...parts,
   });
 

@@ -1,10 +1,13 @@
 import type { SidecarView } from '../../sidecar/control/view.ts';
+import { unruled } from '../../sidecar/core/policy.ts';
+import { noRoutes } from '../../sidecar/core/routes.ts';
 
 /** A sidecar as admin and control see it, that says what the test wants. */
 export const scriptedView = (parts: Partial<SidecarView> = {}): SidecarView => ({
   service: 'orders',
   ports: { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
   notReady: () => [],
+  warnings: () => [],
   snapshot: () => ({
     version: 7,
     madeAt: 1000,
@@ -25,8 +28,13 @@ export const scriptedView = (parts: Partial<SidecarView> = {}): SidecarView => (
       because: 'the file says so',
     },
     flags: new Map([['express', 'on']]),
+    policies: unruled(),
+    ...noRoutes,
   }),
   identity: () => ({ spiffe: 'spiffe://mesh/ns/default/dc/dc1/svc/orders', validFrom: 1000, validTo: 2000 }),
+  logLevel: () => 'info',
+  setLogLevel: () => {},
+  authorization: () => ({ mode: 'enforce', unclear: [], refused: [] }),
   endpoints: () => [
     {
       service: 'inventory',

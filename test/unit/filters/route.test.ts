@@ -89,7 +89,7 @@ describe('route', () => {
     expect(await ask(parts).status).toBe(ok);
     expect(await ask(parts).status).toBe(ok); // from memory
     expect(routed.map((each) => each.service)).toEqual([name, name]);
-    expect(discovery.wanted).toEqual([]);
+    expect(discovery.wanted).toEqual([name]); // that it is in use, once
   });
 
   it.each(['127.0.0.1:15001', 'localhost:15001', 'localhost', '[::1]:15001', ''])(

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { nearNames } from '../../../sidecar/core/near-names.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
+import { chainOf } from '../../support/chains.ts';
 import { breathe, drive } from '../../support/drive.ts';
 import { stillKit } from '../../support/kit.ts';
 import { instance, json, scriptedAgent } from '../consul/scripted-agent.ts';
@@ -33,6 +34,8 @@ const start = async (service: string | null = null) => {
       const headers = { 'x-consul-index': String(index) };
       if (request.path.startsWith('/v1/health/connect/'))
         json(response, state.instances[name] ?? [], headers);
+      else if (request.path.startsWith('/v1/discovery-chain/'))
+        json(response, { Chain: chainOf(name) }, headers);
       else if (name === 'match') json(response, { [service ?? '']: state.intentions }, headers);
       else if (name === 'services') json(response, { consul: [], inventory: [], stock: [] });
       else if (name === 'roots')
@@ -77,7 +80,7 @@ describe('source consul', () => {
       endpoints: [{ id: '10.0.0.1:15002', host: '10.0.0.1', port: 15002, service: 'inventory' }],
     });
     expect(source.slice.value.access).toBeUndefined();
-    expect(agent.seen.filter(({ query }) => !query.has('index')).length).toBe(1);
+    expect(agent.seen.filter(({ query }) => !query.has('index')).length).toBe(2);
   });
 
   it('dials native services too, the node where the service names no address, and IPv6 in brackets', async () => {
@@ -181,17 +184,53 @@ describe('source consul', () => {
     ]);
   });
 
-  it('denies by default when nobody says the default, and counts rules per request as deny', async () => {
+  it('denies by default when nobody says the default, and what comes to a rule that it cannot read', async () => {
     const { kit, state, source } = await start('orders');
     state.verdict = null;
     state.intentions = [{ SourceName: 'web', DestinationName: 'orders', Permissions: [{}] }];
     state.changed();
     await drive(kit, 'the intentions', () => source.slice.value.access!.intentions.length === 1);
-    expect(source.slice.value.access).toEqual({
-      intentions: [{ from: 'web', to: 'orders', allow: false }],
+    expect(source.slice.value.access).toMatchObject({
+      intentions: [
+        {
+          from: 'web',
+          to: 'orders',
+          allow: false,
+          permissions: [{ unclear: expect.stringContaining('Action') }],
+        },
+      ],
       allowByDefault: false,
       because: 'Consul has not said the default yet',
     });
+  });
+
+  it('asks for the default of permissions with another service where a rule is about everybody', async () => {
+    const { kit, state, source } = await start('orders');
+    const about = (SourceName: string, DestinationName: string) => ({ SourceName, DestinationName });
+    const Permissions = [{ Action: 'deny', HTTP: { PathExact: '/a.B/C' } }];
+    const web = { ...about('web', 'orders'), Permissions };
+    const access = () => source.slice.value.access!;
+    await drive(kit, 'the default', () => state.authorize.length === 1);
+    state.verdict = { Authorized: true, Reason: 'ACLs disabled' };
+    state.intentions = [web, { ...about('*', 'orders'), Action: 'deny' }];
+    state.changed();
+    await drive(kit, 'the default', () => access().allowByDefault);
+    expect(state.authorize.at(-1)).toMatchObject({ Target: 'orders-default' });
+
+    state.verdict = null;
+    state.changed();
+    await drive(kit, 'no default', () => !access().allowByDefault);
+    expect(access().because).toMatch(/^Consul does not tell its default: .*500 "no"/);
+
+    const asked = state.authorize.length;
+    state.intentions = [web, { ...about('*', '*'), Action: 'allow' }];
+    state.changed();
+    await drive(kit, 'the wildcard', () => access().intentions.at(-1)?.to === '*');
+    expect(access()).toMatchObject({
+      allowByDefault: false,
+      because: "an intention '*' to '*' hides Consul's default",
+    });
+    expect(state.authorize.length).toBe(asked);
   });
 
   it('stops at once, and leaves nothing behind', async () => {
