@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isExecutable, packed } from '../core/executable.ts';
 import { readDuration } from '../settings/units.ts';
+import type { Parent } from './beside.ts';
 import type { CallOptions } from './call/call.ts';
 import type { DemoOptions } from './demo/demo.ts';
-import { Exit } from './exit.ts';
+import type { DoctorOptions } from './doctor.ts';
+import { Exit, UsageError } from './exit.ts';
 import type { RunOptions } from './run.ts';
+import type { SidecarOptions } from './sidecar.ts';
 
 /** Where a command leaves its exit code. */
 export interface Outcome {
@@ -24,10 +28,13 @@ export const program = (outcome: Outcome): Command => {
     .addHelpText('after', overview);
   addRun(outrigger, outcome);
   addSidecar(outrigger, outcome);
+  addDrain(outrigger, outcome);
   addAgent(outrigger, outcome);
   addCheck(outrigger, outcome);
+  addDoctor(outrigger, outcome);
   addCall(outrigger, outcome);
   addDemo(outrigger, outcome);
+  addBeside(outrigger, outcome);
   return outrigger;
 };
 
@@ -57,7 +64,8 @@ const addRun = (outrigger: Command, outcome: Outcome): void => {
       'after',
       `
 The app finds the sidecar in OUTRIGGER_APP and its own name in OUTRIGGER_SERVICE. Signals are passed on; the first
-SIGTERM drains, a second one ends at once. The app's end ends the sidecar, and its exit code is passed on.
+SIGTERM drains, a second one ends at once. The app's end ends the sidecar, and its exit code is passed on. A sidecar
+that ends unasked is started again on the same ports, and the app goes on.
 
 Examples:
   $ outrigger run --service orders --port 50051 -- node orders.js
@@ -65,8 +73,8 @@ Examples:
   $ outrigger run --config mesh.yaml -- python orders.py`,
     )
     .action(async (command: string[], options: RunOptions) => {
-      const [{ run }, { surroundings }] = await Promise.all([import('./run.ts'), import('./started.ts')]);
-      outcome.code = await run(options, command, await surroundings());
+      const [{ run }, { supervising }] = await Promise.all([import('./run.ts'), import('./started.ts')]);
+      outcome.code = await run(options, command, await supervising());
     });
 };
 
@@ -74,7 +82,10 @@ const addSidecar = (outrigger: Command, outcome: Outcome): void => {
   outrigger
     .command('sidecar')
     .description('Run a sidecar alone, for an app that something else starts')
-    .requiredOption('--config <file>', 'settings file')
+    .requiredOption('--config <file>', 'settings file; what stands here wins over it')
+    .option('--consul <url>', 'Consul agent')
+    .option('--token-file <file>', 'ACL token for Consul')
+    .option('--advertise <host>', 'host, or host:port, where other sidecars find this one')
     .addHelpText(
       'after',
       `
@@ -82,14 +93,28 @@ The first SIGTERM drains, a second one ends at once.
 
 Examples:
   $ outrigger sidecar --config mesh.yaml
+  $ outrigger sidecar --config mesh.yaml --consul http://$HOST_IP:8500 --advertise $POD_IP
   $ curl 127.0.0.1:15000/ready`,
     )
-    .action(async (options: { config: string }) => {
+    .action(async (options: SidecarOptions) => {
       const [{ sidecar }, { surroundings }] = await Promise.all([
         import('./sidecar.ts'),
         import('./started.ts'),
       ]);
       outcome.code = await sidecar(options, await surroundings());
+    });
+};
+
+const addDrain = (outrigger: Command, outcome: Outcome): void => {
+  outrigger
+    .command('drain')
+    .description('Take a running sidecar out of the mesh; it ends by a signal, when its app is gone')
+    .requiredOption('--control <path>', 'its control socket, listen.control in its settings')
+    .option('--timeout <time>', 'how long calls in flight are waited for', duration, 30_000)
+    .addHelpText('after', '\nExamples:\n  $ outrigger drain --control /run/outrigger-orders/control.sock')
+    .action(async ({ control, timeout }: { control: string; timeout: number }) => {
+      const { drain } = await import('./drain.ts');
+      outcome.code = await drain({ control, timeoutMs: timeout });
     });
 };
 
@@ -124,6 +149,34 @@ const addCheck = (outrigger: Command, outcome: Outcome): void => {
     .action(async (file: string | undefined, options: { schema?: true }) => {
       const { check } = await import('./check.ts');
       outcome.code = check(file, options, print);
+    });
+};
+
+const addDoctor = (outrigger: Command, outcome: Outcome): void => {
+  outrigger
+    .command('doctor')
+    .description('Say what is missing on this host and in Consul, each with its remedy')
+    .argument('[file]', 'settings file')
+    .option('--service <name>', 'name of the service that the app is')
+    .option('--port <port>', 'where the app answers', port(1))
+    .addOption(repeatable('--upstream <name>', 'a service that is called; repeatable'))
+    .option('--consul <url>', 'Consul agent (default: CONSUL_HTTP_ADDR, or http://127.0.0.1:8500)')
+    .option('--token-file <file>', 'ACL token for Consul (default: CONSUL_HTTP_TOKEN_FILE)')
+    .option('--free-ports', 'ports that the file does not name are free ones, as with outrigger run')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText(
+      'after',
+      `
+Exit code ${Exit.ok}: no fault; ${Exit.failure}: at least one.
+
+Examples:
+  $ outrigger doctor mesh.yaml
+  $ outrigger doctor --service orders --port 50051 --upstream inventory
+  $ outrigger doctor mesh.yaml --json`,
+    )
+    .action(async (file: string | undefined, options: DoctorOptions) => {
+      const { doctor } = await import('./doctor.ts');
+      outcome.code = await doctor(file, options, { env: process.env, write: print });
     });
 };
 
@@ -181,9 +234,23 @@ const addDemo = (outrigger: Command, outcome: Outcome): void => {
       '\nExamples:\n  $ outrigger demo\n  $ outrigger demo --once --json\n  $ outrigger demo --once --act killed --sabotage retry',
     )
     .action(async (options: DemoOptions) => {
+      if (isExecutable())
+        throw new UsageError(
+          'the demo is not in the single executable: run `npm ci && npm run demo` in the sources',
+        );
       const { demo } = await import('./demo/demo.ts');
       outcome.code = await demo(options, process);
     });
+};
+
+/** Not for people: `run` starts its sidecar by it. */
+const addBeside = (outrigger: Command, outcome: Outcome): void => {
+  outrigger.command('beside', { hidden: true }).action(async () => {
+    if (process.send === undefined)
+      throw new UsageError('outrigger run starts this by itself; use outrigger sidecar');
+    const [{ beside }, { surroundings }] = await Promise.all([import('./beside.ts'), import('./started.ts')]);
+    outcome.code = await beside(process as unknown as Parent, await surroundings());
+  });
 };
 
 const repeatable = (flags: string, about: string): Option =>
@@ -210,6 +277,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const version = (): string => {
+  if (isExecutable()) return (JSON.parse(packed('package.json').toString()) as { version: string }).version;
   // Sources lie two folders below the package, built files three.
   for (const above of ['../..', '../../..'])
     try {

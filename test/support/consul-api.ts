@@ -22,16 +22,38 @@ export interface Api {
 
 const patienceMs = 5000;
 
+/** One question, before it is sent. */
+export interface ApiQuestion {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** How questions are put and answers heard, where a test does not speak for itself alone. */
+export interface Manner {
+  /** The token that a question is asked with. */
+  token?(question: ApiQuestion): Promise<string>;
+  /** What is sent in place of a question. */
+  put?(question: ApiQuestion): ApiQuestion;
+  /** What is heard in place of an answer. */
+  hear?(text: string): string;
+}
+
 /** Speaks to an agent, once `url` is known. */
-export const apiOf = (url: string | (() => string)): Api => {
+export const apiOf = (url: string | (() => string), manner: Manner | (() => Manner) = {}): Api => {
+  const mannerly = typeof manner === 'function' ? manner : () => manner;
   const base = typeof url === 'string' ? () => url : url;
-  const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
+  const ask = async (method: string, asked: string, content?: unknown): Promise<ApiAnswer> => {
+    const { token, put = (question) => question, hear = (text) => text } = mannerly();
+    const { path, body } = put({ method, path: asked, body: content });
+    const shown = await token?.({ method, path, body });
     const begun = performance.now();
     const response = await fetch(`${base()}${path}`, {
       method,
+      ...(shown === undefined ? {} : { headers: { 'X-Consul-Token': shown } }),
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const text = await response.text();
+    const text = hear(await response.text());
     return {
       status: response.status,
       index: Number(response.headers.get('x-consul-index') ?? Number.NaN),

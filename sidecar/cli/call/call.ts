@@ -132,14 +132,15 @@ const openWay = async (options: CallOptions, sidecar: () => Promise<Surroundings
     service: { name: as },
     listen: { control: 'none' },
     log: { level: 'warn' },
-    ...consulOverlay(options, process.env, false),
+    ...consulOverlay(options),
   };
-  const { settings } = await around.load({ overlay, freePorts: true });
-  const started = await around.start(settings, { log: around.openLog(settings) });
+  const origin = { overlay, freePorts: true };
+  const { settings } = await around.load(origin);
+  const started = await around.start(settings, { log: around.openLog(settings), origin });
   try {
     if (!(await within(started.ready, around.patienceMs)))
       throw new Error(
-        `not ready as '${as}' within ${around.patienceMs / 1000} s: ${started.notReady().join('; ')}`,
+        `not ready as '${as}' within ${around.patienceMs / 1000} s: ${(await started.notReady()).join('; ')}`,
       );
   } catch (never) {
     await started.close();

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { agent } from '../../../sidecar/cli/agent.ts';
 import { check } from '../../../sidecar/cli/check.ts';
-import { consulOverlay } from '../../../sidecar/cli/consul-options.ts';
 import { program } from '../../../sidecar/cli/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'outrigger-check-'));
@@ -68,23 +67,6 @@ describe('outrigger agent', () => {
   });
 });
 
-describe('the variables of Consul', () => {
-  const env = { CONSUL_HTTP_ADDR: '10.0.0.1:8500', CONSUL_HTTP_TOKEN_FILE: '/run/token' };
-
-  it('are taken where nothing else speaks', () => {
-    expect(consulOverlay({}, env, false)).toEqual({
-      discovery: { consul: { url: 'http://10.0.0.1:8500', 'token-file': '/run/token' } },
-    });
-  });
-
-  it('never win over an option or a file', () => {
-    expect(consulOverlay({ consul: 'https://a:1' }, { CONSUL_HTTP_ADDR: 'b:2' }, false)).toEqual({
-      discovery: { consul: { url: 'https://a:1' } },
-    });
-    expect(consulOverlay({}, env, true)).toEqual({});
-  });
-});
-
 describe('--help', () => {
   const help = (name: string): string => {
     let text = '';
@@ -93,7 +75,12 @@ describe('--help', () => {
     return text;
   };
 
-  it.each(program({ code: 0 }).commands.map((command) => command.name()))('%s has examples', (name) => {
+  // A hidden command is not for people.
+  const visible = program({ code: 0 })
+    .createHelp()
+    .visibleCommands(program({ code: 0 }));
+  const names = visible.map((command) => command.name()).filter((name) => name !== 'help');
+  it.each(names)('%s has examples', (name) => {
     expect(help(name)).toMatch(new RegExp(`Examples:\\n {2}\\$ outrigger ${name}`));
   });
 });
