@@ -5,11 +5,13 @@ import { agentRoutes } from './agent.ts';
 import { Authorities } from './authorities.ts';
 import { blockingQuery } from './blocking.ts';
 import { catalogRoutes } from './catalog.ts';
+import { Chain } from './chain.ts';
 import { ConfigEntries } from './config-entries.ts';
 import { configRoutes } from './config-routes.ts';
 import { connectRoutes } from './connect.ts';
 import { grpcProbe } from './grpc-probe.ts';
 import { intentionRoutes } from './intention-routes.ts';
+import { IntentionEntries } from './intention-entries.ts';
 import { Intentions } from './intentions.ts';
 import { kvRoutes } from './kv.ts';
 import { Ledger } from './ledger.ts';
@@ -97,6 +99,9 @@ export const startAgent = async (options: AgentOptions = {}): Promise<Developmen
   const authorities = new Authorities(authority, ledger, time, leafTtlMs);
   const intentions = new Intentions(ledger, time, options.defaultAllow ?? true);
   const entries = new ConfigEntries(ledger);
+  const rules = new IntentionEntries(ledger, intentions, (service) =>
+    /^(?:http2?|grpc)$/.test(String(new Chain(service, entries, authorities.trustDomain).compile()['Protocol'])),
+  );
   let port = 0;
   const shownHost = isIP(host) === 6 ? `[${host}]` : host;
 
@@ -106,7 +111,7 @@ export const startAgent = async (options: AgentOptions = {}): Promise<Developmen
       ...catalogRoutes({ registry, ledger, query }),
       ...connectRoutes({ authorities, intentions, query }),
       ...intentionRoutes({ intentions, query, matchIndex: options.matchIndex ?? true }),
-      ...configRoutes({ entries, authorities, query }),
+      ...configRoutes({ entries, rules, authorities, query }),
       ...kvRoutes(ledger, query),
     ],
     {

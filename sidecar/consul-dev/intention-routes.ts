@@ -79,7 +79,7 @@ export const intentionRoutes = ({ intentions, query, matchIndex }: IntentionPart
       path: '/v1/connect/intentions/exact',
       answer: (ask) => {
         const found = intentions.exact(...pair(ask));
-        if (found !== undefined) intentions.remove(found.ID);
+        if (found !== undefined) intentions.removeExact(found);
         return { json: true };
       },
     },

@@ -3,24 +3,38 @@ import type { Ledger } from './ledger.ts';
 import { Refusal } from './refusal.ts';
 import type { Time } from './time.ts';
 
+/** One rule of a `service-intentions` entry. */
+export interface EntryIntention {
+  readonly Name: string;
+  /** Absent where there are permissions. */
+  readonly Action?: 'allow' | 'deny';
+  readonly Permissions?: readonly Readonly<Record<string, unknown>>[];
+  readonly Precedence: number;
+  readonly Type: 'consul';
+  readonly Description: string;
+}
+
 /** Who may call whom, in Consul's names. */
 export interface Intention {
-  readonly ID: string;
+  /** Absent on those that a config entry holds. */
+  readonly ID?: string;
   readonly Description: string;
   readonly SourceNS: 'default';
   readonly SourceName: string;
   readonly DestinationNS: 'default';
   readonly DestinationName: string;
   readonly SourceType: 'consul';
-  readonly Action: 'allow' | 'deny';
-  readonly DefaultAddr: '';
-  readonly DefaultPort: 0;
-  readonly Meta: Readonly<Record<string, string>>;
+  /** Absent where there are permissions. */
+  readonly Action?: 'allow' | 'deny';
+  readonly Permissions?: EntryIntention['Permissions'];
+  readonly DefaultAddr?: '';
+  readonly DefaultPort?: 0;
+  readonly Meta?: Readonly<Record<string, string>>;
   /** 9 exact, 8 any source, 6 any destination, 5 both. */
   readonly Precedence: number;
-  readonly CreatedAt: string;
-  readonly UpdatedAt: string;
-  readonly Hash: string;
+  readonly CreatedAt?: string;
+  readonly UpdatedAt?: string;
+  readonly Hash?: string;
   readonly CreateIndex: number;
   readonly ModifyIndex: number;
 }
@@ -36,6 +50,8 @@ const mostIntentions = 10_000;
 /** Intentions is the table of who may call whom. The most exact match decides; without any, the default. */
 export class Intentions {
   readonly #table: Map<string, Intention> = new Map();
+  /** By destination: what config entries hold. */
+  readonly #entries: Map<string, readonly Intention[]> = new Map();
   readonly #ledger: Ledger;
   readonly #time: Time;
   readonly #defaultAllow: boolean;
@@ -53,7 +69,31 @@ export class Intentions {
 
   /** All, the most exact first. */
   all(): Intention[] {
-    return [...this.#table.values()].sort(byPrecedence);
+    return [...this.#table.values(), ...[...this.#entries.values()].flat()].sort(byPrecedence);
+  }
+
+  /** Replaces all rules about a destination by those of its config entry; none: there is no entry any more. */
+  putAll(destination: string, sources: readonly EntryIntention[]): void {
+    for (const [id, { DestinationName }] of this.#table)
+      if (DestinationName === destination) this.#table.delete(id);
+    const index = this.#ledger.write('intentions');
+    const rules = sources.map(
+      ({ Name, Action, Permissions, Precedence, Description }): Intention => ({
+        Description,
+        SourceNS: 'default',
+        SourceName: Name,
+        DestinationNS: 'default',
+        DestinationName: destination,
+        SourceType: 'consul',
+        ...(Action === undefined ? {} : { Action }),
+        ...(Permissions === undefined ? {} : { Permissions }),
+        Precedence,
+        CreateIndex: index,
+        ModifyIndex: index,
+      }),
+    );
+    if (rules.length === 0) this.#entries.delete(destination);
+    else this.#entries.set(destination, rules);
   }
 
   /** The one with that id; refuses with Consul's words when there is none. */
@@ -83,6 +123,11 @@ export class Intentions {
     const destination = nameIn(body, 'Destination', known?.DestinationName);
     const action = body['Action'];
     if (action !== 'allow' && action !== 'deny') throw faulty("Action must be set to 'allow' or 'deny'");
+    if (this.#entries.has(destination))
+      throw new Refusal(
+        400,
+        `development agent: the service-intentions entry "${destination}" holds all rules about it; change it by /v1/config`,
+      );
     const other = this.exact(source, destination);
     if (other !== undefined && other.ID !== known?.ID)
       throw new Refusal(500, `duplicate intention found: ${describe(other)}`);
@@ -103,8 +148,9 @@ export class Intentions {
       Meta: (body['Meta'] ?? {}) as Record<string, string>,
       Precedence: (destination === '*' ? 5 : 8) + (source === '*' ? 0 : 1),
     } as const;
+    const id = known?.ID ?? randomUUID();
     const intention: Intention = {
-      ID: known?.ID ?? randomUUID(),
+      ID: id,
       ...content,
       CreatedAt: known?.CreatedAt ?? now,
       UpdatedAt: now,
@@ -112,7 +158,7 @@ export class Intentions {
       CreateIndex: known?.CreateIndex ?? index,
       ModifyIndex: index,
     };
-    this.#table.set(intention.ID, intention);
+    this.#table.set(id, intention);
     return intention;
   }
 
@@ -122,22 +168,37 @@ export class Intentions {
     this.#ledger.write('intentions');
   }
 
+  /** Takes one out that may be a config entry's: its other rules stay. */
+  removeExact({ ID, SourceName, DestinationName }: Intention): void {
+    if (ID !== undefined) return this.remove(ID);
+    throw new Refusal(
+      400,
+      `development agent: '${SourceName}' stands in the service-intentions entry "${DestinationName}"; change it by /v1/config`,
+    );
+  }
+
   /** Whether `source` may call `destination`, and why. */
   decide(source: string, destination: string): Decision {
     const found = this.matching('destination', destination)?.find(
       (one) => one.SourceName === source || one.SourceName === '*',
     );
+    // One with permissions is about requests: of a connection nobody can say that it may be.
     if (found !== undefined)
-      return { allowed: found.Action === 'allow', reason: `Matched intention: ${describe(found)}` };
+      return {
+        allowed: found.Action === 'allow',
+        reason: `Matched ${layerOf(found)}intention: ${describe(found)}`,
+      };
     return this.#defaultAllow
       ? { allowed: true, reason: 'ACLs disabled, access is allowed by default' }
       : { allowed: false, reason: 'Default behavior configured by ACLs' };
   }
 }
 
+const layerOf = ({ Permissions }: Intention): string => (Permissions === undefined ? '' : 'L7 ');
+
 const describe = (one: Intention): string =>
-  `${one.Action.toUpperCase()} default/${one.SourceName} => default/${one.DestinationName} ` +
-  `(ID: ${one.ID}, Precedence: ${one.Precedence})`;
+  `${(one.Action ?? 'permissions').toUpperCase()} default/${one.SourceName} => default/${one.DestinationName} ` +
+  `(ID: ${one.ID ?? 'none'}, Precedence: ${one.Precedence})`;
 
 const byPrecedence = (a: Intention, b: Intention): number =>
   b.Precedence - a.Precedence ||

@@ -1,5 +1,12 @@
 import { z } from 'zod';
 
+export {
+  type HeaderEntry,
+  type IntentionEntry,
+  type IntentionPermission,
+  intentionsAnswer,
+} from './intention-answers.ts';
+
 /*
  * What is read of Consul's answers. Unknown fields are dropped: versions add them freely.
  *
@@ -40,28 +47,6 @@ export const connectAnswer: z.ZodType<ConnectEntry[]> = z
     }),
   )
   .max(20_000);
-
-/** One rule in `/v1/connect/intentions/match`. Without `Action` it has permissions per request. */
-export interface IntentionEntry {
-  SourceName: string;
-  DestinationName: string;
-  Action: string;
-  /** Set in newer versions where the source lives in another cluster. */
-  SourcePeer: string;
-}
-
-const intentionEntry = z.object({
-  SourceName: text,
-  DestinationName: text,
-  Action: text.default(''),
-  SourcePeer: text.default(''),
-});
-
-/** `{ "<service>": [...] }`, or null in the place of the list when none matches. */
-export const intentionsAnswer: z.ZodType<Record<string, IntentionEntry[] | null>> = z.record(
-  z.string(),
-  z.array(intentionEntry).max(20_000).nullable(),
-);
 
 /** `/v1/agent/connect/authorize`. */
 export interface Verdict {

@@ -2,9 +2,11 @@ import type { Call } from '../core/call.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Count } from '../core/meter.ts';
+import { type RefusalRecord, Refusals } from '../core/refusals.ts';
 import { refusal } from '../core/reply.ts';
-import type { Access } from '../core/snapshot.ts';
+import type { Access, Intention } from '../core/snapshot.ts';
 import { Code, refused, type Status } from '../core/status.ts';
+import { type PermissionJudge, permissionJudge } from '../policies/permissions.ts';
 import { decisive } from '../policies/precedence.ts';
 
 /** Whose calls are judged. */
@@ -13,69 +15,191 @@ export interface AuthorizeSettings {
   readonly service: string;
   /** True while identity is `none`: nobody proves who calls. */
   readonly anonymous: boolean;
+  /** True: refusals are told and counted, and the calls pass. Default false. */
+  readonly audit?: boolean;
+  /** Where refusals are kept for people. */
+  readonly refusals?: Refusals;
 }
 
 const mostCallers = 1000;
+/** Methods of a caller whose answers are kept; they are the caller's to choose. */
+const mostMethods = 1000;
 
 /**
- * Refuses callers that the intentions do not let in.
+ * Refuses calls that the intentions do not let in.
  *
  * Above   the app: so that it sees nobody who may not call
- * Reads   arrival.caller (from the verified certificate), snapshot.access
+ * Reads   arrival.caller (from the verified certificate), snapshot.access; method and headers where permissions ask
  * Answers PERMISSION_DENIED
- * Counts  outrigger_denied_total
- * Keeps   the answers for up to 1,000 callers under the latest access rules
+ * Counts  outrigger_denied_total, outrigger_would_deny_total
+ * Keeps   the answers for up to 1,000 callers under the latest access rules, and who was refused by what
  * Status  alpha
  *
- * The decisive intention is exact before wildcard, as in Consul; where none matches, the default that the source
- * reported holds. A caller whose certificate names no service is always refused. While identity is `none` nobody is
- * known: only a rule about `*` can refuse, the default does not, because it was meant for callers with a name.
+ * The decisive intention is exact before wildcard, as in Consul; of its permissions the first that fits decides. Where
+ * none matches, the default that the source reported holds. A caller whose certificate names no service is always
+ * refused. While identity is `none` nobody is known: only a rule about `*` can refuse, the default does not, because
+ * it was meant for callers with a name.
  */
-export const authorize = ({ meter, log }: Kit, { service, anonymous }: AuthorizeSettings): Filter<Call> => {
-  let access: Access | null = null;
-  let answers = new Map<string, Denial | null>();
+export const authorize = (kit: Kit, settings: AuthorizeSettings): Filter<Call> => {
+  const rules = new Rules(kit, settings);
+  const { audit = false } = settings;
   return function authorize(call, next) {
-    if (call.snapshot.access !== access) {
-      access = call.snapshot.access;
-      answers = new Map();
-    }
-    const { caller } = call.arrival;
-    let denial = answers.get(caller);
-    if (denial === undefined) {
-      const status = judge(access, caller, service, anonymous);
-      denial = status === null ? null : { status, count: meter.count('outrigger_denied_total', caller) };
-      // Callers have certificates of our own CA, so this many are not an attack, and forgetting costs one look.
-      if (answers.size >= mostCallers) answers.clear();
-      answers.set(caller, denial);
-      if (status !== null) log.warn({ caller, service, id: call.id, method: call.method }, status.message);
-    }
+    const denial = rules.denialOf(call);
     if (denial === null) return next(call);
     denial.count.value++;
-    return refusal(denial.status);
+    denial.record.calls++;
+    return audit ? next(call) : refusal(denial.status);
   };
 };
+
+/** Consul's form of an id that is not of the default namespace. */
+const elsewhere = /^(?:ap\/[^/]+\/)?ns\/[^/]+\/dc\/[^/]+\/svc\/[^/]+$/;
 
 /** What one caller is told, and where it is counted. */
 interface Denial {
   readonly status: Status;
   readonly count: Count;
+  readonly record: RefusalRecord;
 }
 
-const judge = (access: Access, caller: string, service: string, anonymous: boolean): Status | null => {
-  const from = caller === '' ? 'an unknown caller' : `'${caller}'`;
-  if (caller === '' && !anonymous)
-    return denied(`${from} may not call '${service}': its certificate names no service`);
-  const intention = decisive(access.intentions, caller, service);
-  if (intention !== null)
-    return intention.allow
-      ? null
-      : denied(
-          `${from} may not call '${service}': the intention '${intention.from}' to '${intention.to}' denies`,
-        );
-  if (access.allowByDefault || anonymous) return null;
-  return denied(
-    `${from} may not call '${service}': no intention allows it, and the default is deny (${access.because})`,
-  );
-};
+/** What holds for all calls of one caller: pass, refuse, or look at the permissions. */
+type Ruling = null | Denial | ByPermission;
 
-const denied = (message: string): Status => refused(Code.PERMISSION_DENIED, message);
+/** Why a call is refused, in words; null for none. */
+type Reason = string | null;
+
+/** The answers under the latest access rules. */
+class Rules {
+  readonly #kit: Kit;
+  readonly #settings: AuthorizeSettings;
+  readonly #refusals: Refusals;
+  #access: Access | null = null;
+  #rulings: Map<string, Ruling> = new Map();
+  #judges: Map<Intention, PermissionJudge> = new Map();
+
+  constructor(kit: Kit, settings: AuthorizeSettings) {
+    this.#kit = kit;
+    this.#settings = settings;
+    this.#refusals = settings.refusals ?? new Refusals();
+  }
+
+  denialOf(call: Call): Denial | null {
+    if (call.snapshot.access !== this.#access) {
+      this.#access = call.snapshot.access;
+      this.#rulings = new Map();
+      this.#judges = new Map();
+    }
+    const { caller } = call.arrival;
+    let ruling = this.#rulings.get(caller);
+    if (ruling === undefined) {
+      ruling = this.#rule(this.#access, caller, call);
+      // Callers have certificates of our own CA, so this many are not an attack, and forgetting costs one look.
+      if (this.#rulings.size >= mostCallers) this.#rulings.clear();
+      this.#rulings.set(caller, ruling);
+    }
+    return ruling instanceof ByPermission ? ruling.denialOf(call) : ruling;
+  }
+
+  #rule(access: Access, caller: string, call: Call): Ruling {
+    const { service, anonymous } = this.#settings;
+    const from = caller === '' ? 'an unknown caller' : `'${caller}'`;
+    const deny = (why: Reason, at: Call): Denial | null => (why === null ? null : this.#denial(why, at));
+    if (caller === '' && !anonymous)
+      return deny(`${from} may not call '${service}': its certificate names no service`, call);
+    if (elsewhere.test(caller))
+      return deny(
+        `${from} may not call '${service}': its certificate is of a namespace or partition, and intentions on those are not read`,
+        call,
+      );
+    const passes = access.allowByDefault || anonymous;
+    const intention = decisive(access.intentions, caller, service);
+    if (intention === null)
+      return deny(
+        passes
+          ? null
+          : `${from} may not call '${service}': no intention allows it, and the default is deny (${access.because})`,
+        call,
+      );
+    const rule = `the intention '${intention.from}' to '${intention.to}'`;
+    const { permissions } = intention;
+    if (permissions === undefined)
+      return deny(intention.allow ? null : `${from} may not call '${service}': ${rule} denies`, call);
+    const judge = this.#judgeOf(intention);
+    const start = `${from} may not make this call to '${service}': `;
+    const reasons = permissions.map(({ allow }, index): Reason => {
+      const why = judge.unclear[index]!;
+      if (why !== null)
+        return `${start}permission ${index + 1} of ${rule} cannot be kept, and refuses what comes to it: ${why}`;
+      return allow ? null : `${start}permission ${index + 1} of ${rule} denies`;
+    });
+    const otherwise = passes
+      ? null
+      : `${start}no permission of ${rule} allows it, and the default is deny (${access.because})`;
+    return new ByPermission(judge, [...reasons, otherwise], deny);
+  }
+
+  /** One judge for all callers of a wildcard: making it reads patterns. */
+  #judgeOf(intention: Intention): PermissionJudge {
+    let judge = this.#judges.get(intention);
+    if (judge === undefined) {
+      judge = permissionJudge(intention.permissions ?? []);
+      this.#judges.set(intention, judge);
+    }
+    return judge;
+  }
+
+  #denial(why: string, call: Call): Denial {
+    const { service, audit = false } = this.#settings;
+    const { meter, log } = this.#kit;
+    const { caller } = call.arrival;
+    const fields = { caller, service, id: call.id, method: call.method };
+    log.warn(fields, audit ? `intentions are only watched; else: ${why}` : why);
+    const metric = audit ? 'outrigger_would_deny_total' : 'outrigger_denied_total';
+    return {
+      status: refused(Code.PERMISSION_DENIED, why),
+      count: meter.count(metric, caller),
+      record: this.#refusals.of(caller, why),
+    };
+  }
+}
+
+/** The answers for one caller, call by call. */
+class ByPermission {
+  readonly #judge: PermissionJudge;
+  readonly #reasons: readonly Reason[];
+  readonly #deny: (why: Reason, call: Call) => Denial | null;
+  /** By the index of the permission, the default last; told of once each. */
+  readonly #denials: (Denial | null | undefined)[];
+  /** Null where headers count. */
+  readonly #byMethod: Map<string, Denial | null> | null;
+
+  /** `reasons`: one for each permission, and one for a call that none fits. */
+  constructor(
+    judge: PermissionJudge,
+    reasons: readonly Reason[],
+    deny: (why: Reason, call: Call) => Denial | null,
+  ) {
+    this.#judge = judge;
+    this.#reasons = reasons;
+    this.#deny = deny;
+    this.#denials = reasons.map(() => undefined);
+    this.#byMethod = judge.readsHeaders ? null : new Map();
+  }
+
+  denialOf(call: Call): Denial | null {
+    const known = this.#byMethod?.get(call.method);
+    if (known !== undefined) return known;
+    const found = this.#judge.decide(call);
+    const index = found < 0 ? this.#reasons.length - 1 : found;
+    let denial = this.#denials[index];
+    if (denial === undefined) {
+      denial = this.#deny(this.#reasons[index]!, call);
+      this.#denials[index] = denial;
+    }
+    if (this.#byMethod !== null) {
+      if (this.#byMethod.size >= mostMethods) this.#byMethod.clear();
+      this.#byMethod.set(call.method, denial);
+    }
+    return denial;
+  }
+}

@@ -1,4 +1,5 @@
 import { collide, isLoopback, longestSocketPath, type Place, writePlace } from './address.ts';
+import { rulesOf } from './resolve.ts';
 import type { File } from './schema.ts';
 import type { Settings } from './settings.ts';
 
@@ -18,11 +19,12 @@ export const contradictions = (
   const wrong = (path: (string | number)[], message: string): void => void errors.push({ path, message });
   const risky = (path: (string | number)[], message: string): void => void warnings.push({ path, message });
   checkService(file, settings, wrong);
-  checkDiscovery(file, wrong);
+  checkDiscovery(file, wrong, risky);
   checkIdentity(file, settings, wrong);
   checkPlaintext(file, settings, wrong, risky);
   checkIntentions(file, settings, wrong);
   checkListeners(file, settings, wrong, risky);
+  checkPolicies(file, settings, risky);
   return { errors, warnings };
 };
 
@@ -41,9 +43,29 @@ const checkService: (file: File, settings: Settings, wrong: Say) => void = (file
     );
 };
 
-const checkDiscovery = (file: File, wrong: Say): void => {
+const checkDiscovery = (file: File, wrong: Say, risky: Say): void => {
   if (file.discovery.consul !== undefined && file.discovery.static !== undefined)
     wrong(['discovery', 'static'], "stands beside consul: keep one of 'consul' and 'static'");
+  const { consul } = file.discovery;
+  if (consul === undefined) return;
+  const at = (key: string): string[] => ['discovery', 'consul', key];
+  if ((consul['cert-file'] === undefined) !== (consul['key-file'] === undefined)) {
+    const [here, missing] =
+      consul['cert-file'] === undefined ? ['key-file', 'cert-file'] : ['cert-file', 'key-file'];
+    wrong(at(here), `stands without its ${missing}: give both, or neither`);
+  }
+  if (!consul.url.startsWith('https:'))
+    for (const key of ['ca-file', 'cert-file', 'key-file', 'server-name'] as const)
+      if (consul[key] !== undefined)
+        risky(
+          at(key),
+          `has no effect, as the agent is asked without TLS: write 'url: https://HOST:8501', or remove it`,
+        );
+  if (!consul.verify)
+    risky(
+      at('verify'),
+      "is false: anybody on the path to the agent can be our Consul and our CA; give 'ca-file' in place of it",
+    );
 };
 
 const checkIdentity = (file: File, settings: Settings, wrong: Say): void => {
@@ -97,16 +119,24 @@ const checkPlaintext = (file: File, settings: Settings, wrong: Say, risky: Say):
 
 const checkIntentions = (file: File, settings: Settings, wrong: Say): void => {
   if (file.intentions === undefined) return;
-  if (settings.discovery.from === 'consul')
-    wrong(['intentions'], 'come from Consul with discovery from Consul: set them there and remove them here');
+  const rules = rulesOf(file.intentions);
+  if (settings.discovery.from === 'consul') {
+    if (rules !== null)
+      wrong(
+        ['intentions'],
+        'come from Consul with discovery from Consul: set them there and remove them here',
+      );
+  } else if (rules === null)
+    wrong(['intentions'], "has no list to watch with static discovery: write 'intentions: { audit: [...] }'");
   else if (settings.identity.from === 'none')
     wrong(
       ['intentions'],
       'need callers that prove who they are, but identity is none: give an identity, or remove them',
     );
+  const place = Array.isArray(file.intentions) ? ['intentions'] : ['intentions', 'audit'];
   const seen = new Set<string>();
-  for (const [index, { from }] of file.intentions.entries()) {
-    if (seen.has(from)) wrong(['intentions', index], `speaks of '${from}' a second time: keep one`);
+  for (const [index, { from }] of (rules ?? []).entries()) {
+    if (seen.has(from)) wrong([...place, index], `speaks of '${from}' a second time: keep one`);
     seen.add(from);
   }
 };
@@ -117,6 +147,7 @@ const checkListeners = (file: File, settings: Settings, wrong: Say, risky: Say):
     [['listen', 'app'], listen.app],
     ...(listen.peers === null ? [] : [[['listen', 'peers'], listen.peers] as [string[], Place]]),
     [['listen', 'admin'], listen.admin],
+    ...(listen.health === null ? [] : [[['listen', 'health'], listen.health] as [string[], Place]]),
     ...(typeof listen.control === 'string'
       ? []
       : [[['listen', 'control'], listen.control] as [string[], Place]]),
@@ -148,4 +179,12 @@ const checkListeners = (file: File, settings: Settings, wrong: Say, risky: Say):
     wrong(['listen', 'peers'], 'has nothing behind it: add service.port or service.socket, or remove it');
   if (settings.advertise !== null && listen.peers === null)
     wrong(['advertise'], 'has no peers port to speak of: add service.port or service.socket, or remove it');
+};
+
+const checkPolicies = (file: File, { service }: Settings, risky: Say): void => {
+  if (service !== null && Object.hasOwn(file.policies, service.name))
+    risky(
+      ['policies', service.name],
+      'is about this service itself: policies are for calls that leave here; give it to its callers, or to all in KV',
+    );
 };

@@ -2,14 +2,19 @@ import type { z } from 'zod';
 import { nearNames } from '../core/near-names.ts';
 import type { Page } from './page.ts';
 import type { Problem } from './problem.ts';
-import { jsonSchema } from './schema.ts';
 
 /** What is needed to say where something stands. */
 export interface Ask {
   readonly page: Page;
   readonly name: string;
   readonly overlay: Readonly<Record<string, unknown>>;
+  /** What stands below the file. */
+  readonly environment: unknown;
   readonly content: unknown;
+  /** How the whole is called: `the file`. */
+  readonly what: string;
+  /** The whole as JSON Schema, for the keys that it knows. */
+  readonly shape: () => Record<string, unknown>;
 }
 
 /** True for a mapping of YAML, which is neither a list nor a single value. */
@@ -19,10 +24,16 @@ export const isMapping = (value: unknown): value is Record<string, unknown> =>
 const valueAt = (content: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], content);
 
-/** `mesh.yaml:3:9` for the value at `path`, or for its key `key`; `command line` for what was given there. */
-export const locate = (path: readonly PropertyKey[], { page, name, overlay }: Ask, key?: string): string => {
+/** `mesh.yaml:3:9` for the value at `path`, or for its key `key`; `command line` or `environment` for what was given there. */
+export const locate = (
+  path: readonly PropertyKey[],
+  { page, name, overlay, environment }: Ask,
+  key?: string,
+): string => {
   const whole = key === undefined ? path : [...path, key];
   const given = valueAt(overlay, whole) !== undefined && whole.length > 0;
+  const isAround = valueAt(environment, whole) !== undefined && whole.length > 2;
+  if (isAround && !given && !page.has(whole)) return 'environment';
   if (name === 'command line' || (given && !page.has(whole))) return 'command line';
   const position = key === undefined ? page.locate(path) : page.locateKey(path, key);
   return `${name}:${position.line}:${position.column}`;
@@ -31,16 +42,16 @@ export const locate = (path: readonly PropertyKey[], { page, name, overlay }: As
 /** One problem for each thing that the schema found at one place. */
 export const describe = (issue: z.core.$ZodIssue, ask: Ask): Problem[] => {
   const path = issue.path;
-  const where = path.length === 0 ? 'the file' : path.join('.');
+  const where = path.length === 0 ? ask.what : path.join('.');
   const value = valueAt(ask.content, path);
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(path);
+    const known = keysAt(path, ask);
     return issue.keys.map((key) => ({
       at: locate(path, ask, key),
       message: `unknown key '${key}' in ${where} (${advice(key, known)})`,
     }));
   }
-  if (issue.code === 'invalid_union' && isMapping(value)) {
+  if (issue.code === 'invalid_union' && (isMapping(value) || Array.isArray(value))) {
     const inner = issue.errors.find((issues) =>
       issues.some((one) => one.path.length > 0 || one.code === 'unrecognized_keys'),
     );
@@ -59,13 +70,13 @@ export const describe = (issue: z.core.$ZodIssue, ask: Ask): Problem[] => {
     ];
   }
   if (value === undefined)
-    return [{ at: locate(path, ask), message: `${where} is missing: it ${mustBe(issue)}` }];
-  return [{ at: locate(path, ask), message: `${where} ${mustBe(issue)}, not ${show(value)}` }];
+    return [{ at: locate(path, ask), message: `${where} is missing: it ${mustBe(issue, ask)}` }];
+  return [{ at: locate(path, ask), message: `${where} ${mustBe(issue, ask)}, not ${show(value)}` }];
 };
 
-const mustBe = (issue: z.core.$ZodIssue): string => {
+const mustBe = (issue: z.core.$ZodIssue, ask: Ask): string => {
   if (issue.code !== 'invalid_type' || issue.message.startsWith('must')) return issue.message;
-  const keys = keysAt(issue.path);
+  const keys = keysAt(issue.path, ask);
   return keys.length > 0
     ? `must be a mapping with keys such as ${keys.slice(0, 3).join(', ')}`
     : 'must be a mapping';
@@ -88,8 +99,8 @@ interface Shape {
   readonly anyOf?: readonly Shape[];
 }
 
-const keysAt = (path: readonly PropertyKey[]): string[] => {
-  let shape: Shape | undefined = jsonSchema() as Shape;
+const keysAt = (path: readonly PropertyKey[], ask: Ask): string[] => {
+  let shape: Shape | undefined = ask.shape() as Shape;
   for (const key of path) {
     const mapping: Shape | undefined = shape?.anyOf?.find((one) => one.properties !== undefined) ?? shape;
     const others: Shape | boolean | undefined = mapping?.additionalProperties;

@@ -5,13 +5,18 @@ import { describe, isMapping, locate } from './describe.ts';
 import { readPage } from './page.ts';
 import { type Problem, SettingsError } from './problem.ts';
 import { resolve } from './resolve.ts';
-import { schema } from './schema.ts';
+import { jsonSchema, schema } from './schema.ts';
 import type { Settings } from './settings.ts';
 
 /** Where settings come from. `overlay` is laid over the file, key by key, and wins: the command line. */
 export interface Origin {
   readonly file?: string;
   readonly overlay?: Readonly<Record<string, unknown>>;
+  /**
+   * Keys of `discovery.consul` that hold where neither the file nor the overlay says them: the environment. Without
+   * effect where peers stand in the file.
+   */
+  readonly consul?: Readonly<Record<string, unknown>>;
   /** Listeners that nothing names take free ports instead of the usual ones, so that sidecars share a host. */
   readonly freePorts?: boolean;
 }
@@ -40,7 +45,7 @@ export const readSettings = (
   text: string,
   name: string,
   directory: string,
-  { overlay = {}, freePorts = false }: Omit<Origin, 'file'> = {},
+  { overlay = {}, freePorts = false, consul = {} }: Omit<Origin, 'file'> = {},
 ): Loaded => {
   const page = readPage(text);
   if (page.faults.length > 0)
@@ -50,8 +55,10 @@ export const readSettings = (
         message: `not valid YAML: ${message}`,
       })),
     );
-  const content = lay(overlay, lay(page.content ?? {}, freePorts ? freeListeners : {}));
-  const ask = { page, name, overlay, content };
+  const said = lay(overlay, lay(page.content ?? {}, freePorts ? freeListeners : {}));
+  const environment = isStatic(said) ? {} : around(consul);
+  const content = lay(said, environment);
+  const ask = { page, name, overlay, environment, content, what: 'the file', shape: jsonSchema };
   const parsed = schema.safeParse(content);
   if (!parsed.success) throw inOrder(parsed.error.issues.flatMap((issue) => describe(issue, ask)));
   const settings = resolve(parsed.data, directory, freePorts);
@@ -76,6 +83,13 @@ const readText = (file: string): string => {
     throw new SettingsError([{ at: file, message: cause }]);
   }
 };
+
+/** Peers stand in the file: no agent is asked, whatever the environment says of one. */
+const isStatic = (content: unknown): boolean =>
+  isMapping(content) && isMapping(content['discovery']) && content['discovery']['static'] !== undefined;
+
+const around = (consul: Readonly<Record<string, unknown>>): object =>
+  Object.keys(consul).length === 0 ? {} : { discovery: { consul } };
 
 const lay = (over: unknown, under: unknown): unknown => {
   if (!isMapping(over)) return over === undefined ? under : over;

@@ -2,7 +2,8 @@ import { isAbsolute, resolve as resolvePath } from 'node:path';
 import type { Address } from '../core/endpoint.ts';
 import { type Place, writePlace } from './address.ts';
 import { freeze } from './freeze.ts';
-import type { File } from './schema.ts';
+import { rulesOfFile } from './policy-rules.ts';
+import type { File, IntentionFile } from './schema.ts';
 import type {
   ConsulDiscovery,
   IdentitySettings,
@@ -27,29 +28,37 @@ export const resolve = (file: File, directory: string, freePorts: boolean): Sett
     listen: listenOf(file, service, identity, place, freePorts ? 0 : 15002),
     discovery,
     identity,
+    stateDir:
+      typeof file['state-dir'] === 'string' ? file['state-dir'] : { path: absolute(file['state-dir'].path) },
     allowPlaintextPeers: file['allow-plaintext-peers'],
     advertise: file.advertise ?? null,
     upstreams: Object.fromEntries(Object.entries(file.upstreams).map(([name, it]) => [name, place(it)])),
-    balance: file.balance,
     flags: file.flags,
+    policies: rulesOfFile(file),
     intentions:
-      file.intentions?.map(({ from, allow }) => ({ from, to: service?.name ?? '*', allow })) ?? null,
+      rulesOf(file.intentions)?.map(({ from, allow }) => ({ from, to: service?.name ?? '*', allow })) ?? null,
+    auditsIntentions: file.intentions !== undefined && !Array.isArray(file.intentions),
     limits: file.limits,
     drain: file.drain,
-    log: file.log,
+    log: { level: file.log.level, access: file.log.access === 'none' ? null : file.log.access },
   });
 };
 
+/** The rules that stand in the file itself. */
+export const rulesOf = (said: File['intentions']): IntentionFile[] | null =>
+  said === undefined || said === 'audit' ? null : Array.isArray(said) ? said : said.audit;
+
 const serviceOf = (file: File, absolute: (path: string) => string): ServiceSettings | null => {
   if (file.service === undefined) return null;
-  const { name, port, socket, check } = file.service;
+  const { name, port, socket, check, meta, tags } = file.service;
   const app =
     socket !== undefined
       ? { path: absolute(socket) }
       : port !== undefined
         ? { host: '127.0.0.1', port }
         : null;
-  return { name, app, check: app === null ? 'none' : check };
+  const said = { ...(meta !== undefined && { meta }), ...(tags !== undefined && { tags }) };
+  return { name, app, check: app === null ? 'none' : check, ...said };
 };
 
 const listenOf = (
@@ -59,13 +68,14 @@ const listenOf = (
   place: (it: Place) => Place,
   peersPort: number,
 ): ListenSettings => {
-  const { app, peers, admin, control } = file.listen;
+  const { app, peers, admin, health = null, control } = file.listen;
   // Without a certificate nothing tells a peer from a stranger, so that only this machine is let in.
   const host = identity.from === 'none' ? '127.0.0.1' : '0.0.0.0';
   return {
     app: place(app),
     peers: service === null || service.app === null ? null : (peers ?? { host, port: peersPort }),
     admin,
+    health,
     control: typeof control === 'string' ? control : (place(control) as { path: string }),
   };
 };
@@ -84,8 +94,20 @@ const discoveryOf = (
     return { from: 'static', services: Object.fromEntries(services) };
   }
   const url = (consul?.url ?? 'http://127.0.0.1:8500').replace(/\/$/, '');
-  const token = consul?.['token-file'];
-  return { from: 'consul', url, tokenFile: token === undefined ? null : absolute(token) };
+  const pathOf = (key: 'token-file' | 'ca-file' | 'cert-file' | 'key-file'): string | null => {
+    const given = consul?.[key];
+    return given === undefined ? null : absolute(given);
+  };
+  return {
+    from: 'consul',
+    url,
+    tokenFile: pathOf('token-file'),
+    caFile: pathOf('ca-file'),
+    certFile: pathOf('cert-file'),
+    keyFile: pathOf('key-file'),
+    serverName: consul?.['server-name'] ?? null,
+    verify: consul?.verify ?? true,
+  };
 };
 
 const addressOf = (place: Place, service: string): Address =>
@@ -100,9 +122,12 @@ const identityOf = (
 ): IdentitySettings => {
   const { identity } = file;
   const files = typeof identity === 'object' ? identity.files : undefined;
-  if (files !== undefined)
-    return { from: 'files', cert: absolute(files.cert), key: absolute(files.key), ca: absolute(files.ca) };
+  const leastTls = (typeof identity === 'object' ? identity['min-version'] : undefined) ?? 'TLSv1.2';
+  if (files !== undefined) {
+    const { cert, key, ca } = files;
+    return { from: 'files', cert: absolute(cert), key: absolute(key), ca: absolute(ca), leastTls };
+  }
   const from = typeof identity === 'object' ? identity.from : identity;
   if (from === 'none') return { from };
-  return { from: discovery.from === 'static' && from === undefined ? 'none' : 'consul' };
+  return discovery.from === 'static' && from === undefined ? { from: 'none' } : { from: 'consul', leastTls };
 };

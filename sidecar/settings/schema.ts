@@ -1,8 +1,19 @@
 import { z } from 'zod';
 import { isHost, type Place, readHostPort, readSocketPath } from './address.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
+import { type PolicyFile, policiesSchema } from './policy-schema.ts';
 import type { LogLevel } from './settings.ts';
-import { durationPattern, readDuration, readSize, sizePattern } from './units.ts';
+import {
+  flagWords,
+  measured,
+  metaWords,
+  oneOf,
+  reading,
+  serviceName,
+  tagWords,
+  text,
+  whole,
+} from './shapes.ts';
 
 /** The file after its schema: every key checked by itself, defaults filled in, nothing compared yet. */
 export interface File {
@@ -12,28 +23,53 @@ export interface File {
         port?: number | undefined;
         socket?: string | undefined;
         check: 'grpc' | 'tcp' | 'none';
+        meta?: Record<string, string> | undefined;
+        tags?: string[] | undefined;
       }
     | undefined;
   listen: {
     app: Place;
     peers?: { host: string; port: number } | undefined;
     admin: { host: string; port: number };
+    health?: { host: string; port: number } | undefined;
     control: { path: string } | 'default' | 'none';
   };
   discovery: {
-    consul?: { url: string; 'token-file'?: string | undefined } | undefined;
+    consul?: ConsulFile | undefined;
     static?: { services: Record<string, Place[]> } | undefined;
   };
   identity?: IdentityFile | undefined;
+  'state-dir': { path: string } | 'default' | 'none';
   'allow-plaintext-peers': boolean;
   advertise?: { host: string; port: number | null } | undefined;
   upstreams: Record<string, Place>;
-  balance: 'two-choices' | 'round-robin';
+  balance?: 'two-choices' | 'round-robin' | undefined;
   flags: Record<string, string>;
-  intentions?: { from: string; allow: boolean }[] | undefined;
+  policies: Record<string, PolicyFile>;
+  intentions?: IntentionsFile | undefined;
   limits: Limits;
   drain: Drain;
-  log: { level: LogLevel };
+  log: { level: LogLevel; access: number | 'none' };
+}
+
+/** Who may call us: rules of the file, or how far those of the source are kept. */
+export type IntentionsFile = IntentionFile[] | 'audit' | { audit: IntentionFile[] };
+
+/** One rule. */
+export interface IntentionFile {
+  from: string;
+  allow: boolean;
+}
+
+/** How a Consul agent is reached, as the file says it. */
+export interface ConsulFile {
+  url: string;
+  'token-file'?: string | undefined;
+  'ca-file'?: string | undefined;
+  'cert-file'?: string | undefined;
+  'key-file'?: string | undefined;
+  'server-name'?: string | undefined;
+  verify: boolean;
 }
 
 /** The three ways to say who we are; a plain word is short for `from`. */
@@ -43,44 +79,19 @@ export type IdentityFile =
   | {
       from?: 'consul' | 'files' | 'none' | undefined;
       files?: { cert: string; key: string; ca: string } | undefined;
+      'min-version'?: 'TLSv1.2' | 'TLSv1.3' | undefined;
     };
 
-/** A text that must have a certain shape: what it must be is the whole message, with an example. */
-const text = (must: string, example: string, pattern: RegExp): z.ZodString =>
-  z.string({ error: () => `must be ${must}, such as ${example}` }).regex(pattern, {
-    error: () => `must be ${must}, such as ${example}`,
-  });
-
-/** The same, turned into what it means; `read` answers null for what it cannot read. */
-const reading = <T>(
-  must: string,
-  example: string,
-  read: (text: string) => T | null,
-): z.ZodType<T, string> => {
-  const error = `must be ${must}, such as ${example}`;
-  return z.string({ error: () => error }).transform((value, context) => {
-    const result = read(value);
-    if (result !== null) return result;
-    context.addIssue({ code: 'custom', message: error });
-    return z.NEVER;
-  });
-};
-
-const whole = (least: number, most: number, must: string, example: number): z.ZodInt => {
-  const error = (): string => `must be ${must}, such as ${example}`;
-  return z.int({ error }).min(least, { error }).max(most, { error });
-};
-
-const oneOf = <const T extends readonly string[]>(...words: T): z.ZodType<T[number], T[number]> =>
-  z.enum(words, { error: () => `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
-
+const shareError = (): string => 'must be a number from 0 to 1, such as 0.01, or none';
+const share = z.union(
+  [
+    z.number({ error: shareError }).min(0, { error: shareError }).max(1, { error: shareError }),
+    z.literal('none'),
+  ],
+  { error: shareError },
+);
 const yesOrNo = z.boolean({ error: () => 'must be true or false' });
 
-const serviceName = text(
-  'a service name of lower-case letters, digits and hyphens (63 at most)',
-  'orders',
-  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-);
 const path = text('the path of a file', './orders.pem', /^[^\0]+$/);
 const place = reading('host:port', '127.0.0.1:15000', readHostPort);
 const placeOrSocket = reading<Place>(
@@ -93,11 +104,17 @@ const control = reading<{ path: string } | 'default' | 'none'>(
   'unix:/run/user/1000/orders.sock',
   (value) => (value === 'default' || value === 'none' ? value : readSocketPath(value)),
 );
+const stateDir = reading<{ path: string } | 'default' | 'none'>(
+  'the path of a directory, default or none',
+  './state',
+  (value) => (value === 'default' || value === 'none' ? value : value === '' ? null : { path: value }),
+);
 const url = text(
   'the URL of a Consul agent without a path',
   'http://127.0.0.1:8500',
   /^https?:\/\/[^/?#@\s]+\/?$/,
 );
+const tlsName = text('a host name', 'server.dc1.consul', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/);
 const advertised = reading('a host, or host:port', '10.0.0.7:15002', (value) => {
   if (isHost(value)) return { host: value, port: null };
   const found = readHostPort(value);
@@ -113,13 +130,6 @@ const limit = (definition: LimitDefinition): z.ZodType<number> => {
         )
       : measured(unit).prefault(String(definition.default));
   return schema.meta({ description: about });
-};
-const measured = (unit: 'bytes' | 'time'): z.ZodType<number, string> => {
-  const [must, example, pattern, read] =
-    unit === 'bytes'
-      ? (['a size with its unit (B, KiB, MiB, GiB)', '64MiB', sizePattern, readSize] as const)
-      : (['a time with its unit (ms, s, m, h)', '5s', durationPattern, readDuration] as const);
-  return text(must, example, pattern).transform((value) => read(value)!);
 };
 const section = <List extends Readonly<Record<string, LimitDefinition>>>(
   list: List,
@@ -137,6 +147,10 @@ const service = z.strictObject({
   check: oneOf('grpc', 'tcp', 'none').prefault('tcp').meta({
     description: 'How the health of the app is asked: grpc.health.v1, connecting, or not at all',
   }),
+  meta: metaWords.optional().meta({
+    description: "Metadata in Consul, such as { version: '2' }: what a subset's filter can ask for",
+  }),
+  tags: tagWords.optional().meta({ description: 'Tags in Consul, which a filter can ask for too' }),
 });
 
 const listen = z.strictObject({
@@ -149,6 +163,9 @@ const listen = z.strictObject({
   admin: place
     .prefault('127.0.0.1:15000')
     .meta({ description: 'Live, ready, metrics and more; read-only, loopback only' }),
+  health: place.optional().meta({
+    description: 'Live, ready and metrics alone, for kubelets and Prometheus elsewhere. Default none',
+  }),
   control: control.prefault('default').meta({
     description:
       'Unix socket for the command line: unix:PATH, none, or default: in the runtime directory of the user',
@@ -160,6 +177,18 @@ const discovery = z.strictObject({
     .strictObject({
       url: url.prefault('http://127.0.0.1:8500').meta({ description: 'The agent of this machine' }),
       'token-file': path.optional().meta({ description: 'File that holds the ACL token' }),
+      'ca-file': path.optional().meta({
+        description:
+          "PEM of the CA behind the agent's HTTPS certificate; without it the system's are believed",
+      }),
+      'cert-file': path.optional().meta({ description: 'PEM of the certificate that is shown to the agent' }),
+      'key-file': path.optional().meta({ description: 'PEM of the key of that certificate' }),
+      'server-name': tlsName.optional().meta({
+        description: "Name that must stand in the agent's certificate, where it is not the URL's host",
+      }),
+      verify: yesOrNo.prefault(true).meta({
+        description: 'Whether its certificate is looked at; without, anybody on the path can be our Consul',
+      }),
     })
     .optional()
     .meta({ description: 'Peers come from a Consul agent. The default, with the URL below' }),
@@ -189,16 +218,14 @@ const identity = z.union(
         .optional()
         .meta({ description: 'Default consul with discovery from Consul' }),
       files: files.optional().meta({ description: 'Certificates from files, read again when they change' }),
+      'min-version': oneOf('TLSv1.2', 'TLSv1.3').optional().meta({
+        description: 'Least version of TLS between sidecars. Default `TLSv1.2`, for proxies of other makes',
+      }),
     }),
   ],
   { error: () => 'must be consul, none, or { files: { cert: PATH, key: PATH, ca: PATH } }' },
 );
 
-const flagName = text(
-  'a flag name of letters, digits, dots, hyphens and underscores',
-  'express',
-  /^[A-Za-z0-9._-]{1,64}$/,
-);
 const intention = z.strictObject({
   from: z
     .union([z.literal('*'), serviceName], { error: () => "must be a service name or '*', such as web" })
@@ -218,6 +245,10 @@ export const schema: z.ZodType<File> = z
       description:
         'What we prove ourselves with: consul, none, or files. With static discovery it must be said',
     }),
+    'state-dir': stateDir.prefault('default').meta({
+      description:
+        'Where certificate, key and the last snapshot from Consul are kept for a start without it, or none; default: see docs/decisions/0013',
+    }),
     'allow-plaintext-peers': yesOrNo.prefault(false).meta({
       description:
         'Lets plaintext leave this machine with identity none; anybody on the path can read and forge calls',
@@ -229,32 +260,35 @@ export const schema: z.ZodType<File> = z
       description: 'Listeners that each stand for one service, for clients that cannot name it',
     }),
     balance: oneOf('two-choices', 'round-robin')
-      .prefault('two-choices')
-      .meta({ description: 'How an endpoint is chosen' }),
-    flags: z
-      .record(
-        flagName,
-        text(
-          'a text, quoted where YAML reads something else, of letters, digits, dots, hyphens and underscores',
-          "'on'",
-          /^[A-Za-z0-9._-]{1,64}$/,
-        ),
-      )
+      .optional()
+      .meta({ description: 'How an endpoint is chosen, unless a policy says it. Default `two-choices`' }),
+    flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),
+    policies: policiesSchema.prefault({}).meta({
+      description:
+        "How calls to a service are treated, by its name, or '*' for all; docs/policies.md has the order",
+    }),
     intentions: z
-      .array(intention, { error: () => 'must be a list, such as [{ from: web, allow: false }]' })
+      .union([z.array(intention), z.literal('audit'), z.strictObject({ audit: z.array(intention) })], {
+        error: () => 'must be a list, such as [{ from: web, allow: false }], or audit, or { audit: LIST }',
+      })
       .optional()
       .meta({
-        description: 'Who may call us, with static discovery; without the key every verified caller may',
+        description:
+          "Who may call us, with static discovery; without the key every verified caller may. `audit` with Consul's, `{ audit: LIST }` with the file's: what they would refuse is told, and passes",
       }),
     limits: section(limitList).meta({ description: 'What one sidecar spends at most' }),
     drain: section(drainList).meta({ description: 'What happens at SIGTERM' }),
     log: z
       .strictObject({
-        level: oneOf('debug', 'info', 'warn', 'error')
-          .prefault('info')
-          .meta({ description: 'The least important lines that are written' }),
+        level: oneOf('debug', 'info', 'warn', 'error').prefault('info').meta({
+          description: 'The least important lines that are written; SIGUSR2 switches to debug and back',
+        }),
+        access: share.prefault(0.01).meta({
+          description:
+            'Share of the calls that went well that leave a line, as each failed one does; or none',
+        }),
       })
       .prefault({})
       .meta({ description: 'Log on stderr, one JSON line per event' }),

@@ -1,4 +1,5 @@
 import type { Address } from '../core/endpoint.ts';
+import type { PolicyRule } from '../core/policy.ts';
 import type { Intention } from '../core/snapshot.ts';
 import type { Place } from './address.ts';
 import type { Drain, Limits } from './limits.ts';
@@ -13,19 +14,25 @@ export interface Settings {
   readonly listen: ListenSettings;
   readonly discovery: ConsulDiscovery | StaticDiscovery;
   readonly identity: IdentitySettings;
+  /** Where what Consul said last is kept; `default`: where this host keeps state, if anywhere. */
+  readonly stateDir: { readonly path: string } | 'default' | 'none';
   /** True where plaintext may leave this machine. */
   readonly allowPlaintextPeers: boolean;
   /** Where others find our peers port; null: where the listener is, on the address that Consul knows. */
   readonly advertise: { readonly host: string; readonly port: number | null } | null;
   /** Service name to the listener that stands for it. */
   readonly upstreams: Readonly<Record<string, Place>>;
-  readonly balance: 'two-choices' | 'round-robin';
   readonly flags: Readonly<Record<string, string>>;
+  /** What the file says of how calls are treated, `balance` and `flags` included. */
+  readonly policies: readonly PolicyRule[];
   /** Null where the file says nothing, so that the source decides. */
   readonly intentions: readonly Intention[] | null;
+  /** True where intentions refuse nobody, and tell whom they would. */
+  readonly auditsIntentions: boolean;
   readonly limits: Limits;
   readonly drain: Drain;
-  readonly log: { readonly level: LogLevel };
+  /** `access`: the share of the calls that went well that leave a line; null: no call does. */
+  readonly log: { readonly level: LogLevel; readonly access: number | null };
 }
 
 /** The app beside us. */
@@ -35,6 +42,9 @@ export interface ServiceSettings {
   readonly app: Place | null;
   /** How the app's own health is asked: `grpc` by grpc.health.v1, `tcp` by connecting. */
   readonly check: 'grpc' | 'tcp' | 'none';
+  /** What Consul says of us beside; subsets are made of it. Absent: nothing. */
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly tags?: readonly string[];
 }
 
 /** The sidecar's own listeners. */
@@ -43,6 +53,8 @@ export interface ListenSettings {
   /** Null where there is no app that could answer a peer. */
   readonly peers: Place | null;
   readonly admin: { readonly host: string; readonly port: number };
+  /** Null where there is none. */
+  readonly health: { readonly host: string; readonly port: number } | null;
   /** `default`: in the user's runtime directory, named after the service and the admin port. */
   readonly control: { readonly path: string } | 'default' | 'none';
 }
@@ -53,6 +65,14 @@ export interface ConsulDiscovery {
   /** `http://host:port` or `https://host:port`, without a path. */
   readonly url: string;
   readonly tokenFile: string | null;
+  /** PEM files for HTTPS; null: the system's roots, and no certificate of our own. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** Name in the agent's certificate; null: the URL's host. */
+  readonly serverName: string | null;
+  /** False where the agent's certificate is not looked at. */
+  readonly verify: boolean;
 }
 
 /** Peers stand in the file. */
@@ -63,9 +83,18 @@ export interface StaticDiscovery {
 
 /** What the sidecar proves itself with. */
 export type IdentitySettings =
-  | { readonly from: 'consul' }
-  | { readonly from: 'files'; readonly cert: string; readonly key: string; readonly ca: string }
+  | { readonly from: 'consul'; readonly leastTls: LeastTls }
+  | {
+      readonly from: 'files';
+      readonly cert: string;
+      readonly key: string;
+      readonly ca: string;
+      readonly leastTls: LeastTls;
+    }
   | { readonly from: 'none' };
+
+/** The least version of TLS between sidecars. */
+export type LeastTls = 'TLSv1.2' | 'TLSv1.3';
 
 /** From the most to the least. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -2,7 +2,8 @@ import type { IntentionEntry } from '../consul/answers.ts';
 import type { Answer, ConsulDoor, Question } from '../consul/door.ts';
 import { reasonOf } from '../consul/errors.ts';
 import type { Kit } from '../core/kit.ts';
-import type { Access, Intention } from '../core/snapshot.ts';
+import type { Access } from '../core/snapshot.ts';
+import { intentionOf } from './intentions.ts';
 
 /** What holds while Consul has never answered: nobody may call. */
 export const notYet: Access = Object.freeze({
@@ -25,39 +26,53 @@ export const accessQuestion = (
   let trustDomain = '';
 
   /** What agent/connect/authorize says of a caller that nobody has heard of. */
-  const askDefault = async (entries: readonly IntentionEntry[], signal: AbortSignal): Promise<void> => {
+  const askNobody = async (
+    target: string,
+    entries: readonly IntentionEntry[],
+    signal: AbortSignal,
+  ): Promise<void> => {
     let nobody = 'outrigger-asks-for-the-default';
     while (entries.some((entry) => entry.SourceName === nobody)) nobody += '-';
     if (trustDomain === '') trustDomain = (await door.roots({ signal })).value.TrustDomain;
     const caller = `spiffe://${trustDomain}/ns/default/dc/dc1/svc/${nobody}`;
-    const { Authorized, Reason } = await door.authorize(service, caller, signal);
+    const { Authorized, Reason } = await door.authorize(target, caller, signal);
     known = { allowByDefault: Authorized, because: Reason === '' ? 'agent/connect/authorize' : Reason };
+  };
+
+  /** The default of callers that no intention is about. */
+  const askDefault = async (entries: readonly IntentionEntry[], signal: AbortSignal): Promise<void> => {
+    await askNobody(service, entries, signal).catch((thrown) => {
+      trustDomain = '';
+      const cause = reasonOf(thrown);
+      kit.log.warn(
+        { service, cause },
+        'the default for callers without an intention is not known; the last holds',
+      );
+    });
+  };
+
+  /**
+   * The default of calls that none of the permissions fits, where a rule is about everybody: nobody is left whom the
+   * default would meet here, so that it is asked for another service. Where it cannot be told it is deny.
+   */
+  const askHidden = async (entries: readonly IntentionEntry[], signal: AbortSignal): Promise<void> => {
+    if (entries.some(({ SourceName, DestinationName }) => SourceName === '*' && DestinationName === '*')) {
+      known = { allowByDefault: false, because: "an intention '*' to '*' hides Consul's default" };
+      return;
+    }
+    await askNobody(`${service}-default`, entries, signal).catch((thrown) => {
+      trustDomain = '';
+      known = { allowByDefault: false, because: `Consul does not tell its default: ${reasonOf(thrown)}` };
+    });
   };
 
   return async (question) => {
     const answer = await door.intentions(service, question);
     const entries = answer.value.filter((entry) => entry.SourcePeer === '');
     // Where a rule is about everybody, there is nobody left for the default.
-    if (!entries.some((entry) => entry.SourceName === '*')) {
-      await askDefault(entries, question.signal).catch((thrown) => {
-        trustDomain = '';
-        const cause = reasonOf(thrown);
-        kit.log.warn(
-          { service, cause },
-          'the default for callers without an intention is not known; the last holds',
-        );
-      });
-    }
-    return { ...answer, value: { intentions: entries.map(intention), ...known } };
+    if (!entries.some((entry) => entry.SourceName === '*')) await askDefault(entries, question.signal);
+    else if (entries.some(({ Permissions }) => Permissions.length > 0))
+      await askHidden(entries, question.signal);
+    return { ...answer, value: { intentions: entries.map(intentionOf), ...known } };
   };
 };
-
-/**
- * Consul answers in the order of precedence, most exact first; it is kept. A rule per request has no action of
- * its own: we judge callers only, and must not let in more than was meant, so that it counts as deny.
- */
-const intention = ({ SourceName, DestinationName, Action }: IntentionEntry): Intention => ({
-  from: SourceName,
-  to: DestinationName,
-  allow: Action === 'allow',
-});
