@@ -10,7 +10,8 @@ import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
 import { flags } from './filters/flags.ts';
-import { observe } from './filters/observe.ts';
+import { govern } from './filters/govern.ts';
+import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
 
@@ -25,6 +26,7 @@ export interface OutboundParts {
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
 export interface OutboundSettings {
+  readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
@@ -32,6 +34,7 @@ export interface OutboundSettings {
 }
 
 /** Settings of the inbound filters. */
+  readonly observe?: ObserveSettings;
 export interface InboundSettings {
   readonly deadline?: DeadlineSettings;
   readonly authorize: AuthorizeSettings;
@@ -45,7 +48,8 @@ export const outbound = (
 ): Stack<Call, Attempt> =>
   stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
-    .use(observe(kit, 'outbound')) //                           above every refusal, so that refusals are counted
+    .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
+    .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
@@ -57,12 +61,16 @@ export const outbound = (
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>
   stack<Call>()
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
-    .use(observe(kit, 'inbound')) //                            above every refusal, so that refusals are counted
+    .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
     .use(authorize(kit, settings.authorize)); //                last before the app, so that it sees nobody who may not call
 
 /** What happens to a call that its listener cannot take, such as one with a malformed path. */
-export const refusing = (kit: Kit, direction: 'outbound' | 'inbound'): Stack<Call, Call> =>
+export const refusing = (
+  kit: Kit,
+  direction: 'outbound' | 'inbound',
+  settings?: ObserveSettings,
+): Stack<Call, Call> =>
   stack<Call>()
     .use(correlate(kit, direction)) //                          as above, so that this refusal has an id too
-    .use(observe(kit, direction)); //                           as above, so that it is counted among the others
+    .use(observe(kit, direction, settings)); //                 as above, so that it is counted among the others

@@ -1,11 +1,8 @@
 import { Loop } from '../wire/index.ts';
 import { type Registration, register } from './consul/registration.ts';
-import { type Admin, startAdmin } from './control/admin.ts';
-import { type Control, startControl } from './control/control.ts';
-import { controlPath } from './control/socket.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
-import { type Log, silent } from './core/log.ts';
+import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
 import type { Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
@@ -18,6 +15,7 @@ import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
 
 /** What a sidecar is started with, beside its settings. */
+import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
 export interface StartOptions {
   readonly log?: Log;
   /** Absent when the settings came from elsewhere than a file. */
@@ -62,7 +60,11 @@ const readyEveryMs = 20;
 
 class RunningSidecar extends Timer implements Sidecar {
   readonly service: string;
-  readonly ports: { app: string; peers: string | null; admin: string } = { app: '', peers: null, admin: '' };
+  readonly ports: { app: string; peers: string | null; admin: string; health?: string } = {
+    app: '',
+    peers: null,
+    admin: '',
+  };
   readonly ready: Promise<void>;
   readonly #ground: Ground;
   readonly #settings: Settings;
@@ -72,8 +74,7 @@ class RunningSidecar extends Timer implements Sidecar {
   readonly #unwatch: () => void;
   #out: WayOut | null = null;
   #in: WayIn | null = null;
-  #admin: Admin | null = null;
-  #control: Control | null = null;
+  #asked: WayToAsk | null = null;
   #registration: Registration | null = null;
   /** There is a registration to make. */
   readonly #registers: boolean;
@@ -112,16 +113,9 @@ class RunningSidecar extends Timer implements Sidecar {
       this.#in = await openWayIn(this.#ground, listen.peers, app);
       this.ports.peers = this.#in.listener.address;
     }
-    const { host, port } = listen.admin;
-    this.#admin = await startAdmin({ host, port, log, meter, limits, view: this });
-    this.ports.admin = this.#admin.host.includes(':')
-      ? `[${this.#admin.host}]:${this.#admin.port}`
-      : `${this.#admin.host}:${this.#admin.port}`;
-    if (listen.control !== 'none') {
-      const path =
-        listen.control === 'default' ? controlPath(this.service, this.#admin.port) : listen.control.path;
-      this.#control = await startControl({ path, log, meter, limits, view: this });
-    }
+    this.#asked = await openWayToAsk(this.#settings, this.#kit, this);
+    this.ports.admin = this.#asked.admin;
+    if (this.#asked.health !== null) this.ports.health = this.#asked.health;
     this.expire();
   }
 
@@ -173,12 +167,24 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   async appGone(): Promise<void> {
+  authorization(): ReturnType<SidecarView['authorization']> {
+    return this.#in?.authorization() ?? null;
+  }
+
     await Promise.all((this.#out?.listeners ?? []).map((listener) => listener.emptied()));
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  logLevel(): ReturnType<SidecarView['logLevel']> {
+    return this.#kit.log.level ?? null;
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#kit.log.level = level;
   }
 
   /** Looks whether the sidecar is ready by now. */
@@ -259,8 +265,7 @@ class RunningSidecar extends Timer implements Sidecar {
     await Promise.all([
       ...(this.#out?.listeners ?? []).map((listener) => listener.close()),
       this.#in?.listener.close(),
-      this.#admin?.close(),
-      this.#control?.close(),
+      this.#asked?.close(),
       this.#takeRegistration()?.deregister(),
       // One that is under way ends soon: nothing is left to wait for, and its words with Consul have a limit.
       this.#draining,

@@ -1,3 +1,5 @@
+import type { LogLevel } from '../core/log.ts';
+import type { RefusalRecord } from '../core/refusals.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 
 /** One endpoint as people see it. */
@@ -21,12 +23,28 @@ export interface IdentityReport {
   readonly validTo: number;
 }
 
-/** What admin and control may see of a sidecar, and the one thing that control may do. */
+/** What intentions have done to calls from peers. */
+export interface AuthorizationReport {
+  /** `audit`: refusals are told, and the calls pass. */
+  readonly mode: 'enforce' | 'audit';
+  /** Permissions that cannot be kept, each with its reason; they refuse what comes to them. */
+  readonly unclear: readonly string[];
+  /** Who was refused by what, or would have been; the most frequent first. */
+  readonly refused: readonly RefusalRecord[];
+}
+
+/** What admin and control may see of a sidecar, and the things that control may do. */
 export interface SidecarView {
   /** Name of the service; empty for a plain outbound proxy. */
   readonly service: string;
   /** Bound addresses: `host:port` or `unix:PATH`; null where there is no such listener. */
-  readonly ports: { readonly app: string; readonly peers: string | null; readonly admin: string };
+  readonly ports: {
+    readonly app: string;
+    readonly peers: string | null;
+    readonly admin: string;
+    /** Absent where there is no such port. */
+    readonly health?: string;
+  };
   /** Why calls should not come here yet or any more, each a sentence; empty when ready. */
   notReady(): readonly string[];
   snapshot(): Snapshot;
@@ -35,8 +53,13 @@ export interface SidecarView {
   endpoints(): readonly EndpointReport[];
   /** Names of the filters, from the top. */
   stacks(): { readonly outbound: readonly string[]; readonly inbound: readonly string[] };
+  /** Null where no peer can call. */
+  authorization(): AuthorizationReport | null;
   /** All metrics in the Prometheus text format, with the content type of that format. */
   metrics(): { readonly contentType: string; readonly text: string };
   /** Stops inbound calls and resolves when those in flight have ended, or their time has. Safe to call again. */
   drain(): Promise<void>;
+  /** The least important lines that the log has; null where it cannot be changed. */
+  logLevel(): LogLevel | null;
+  setLogLevel(level: LogLevel): void;
 }

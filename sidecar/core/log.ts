@@ -1,10 +1,18 @@
 /** A log line's fields; values are escaped by the writer. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Log writes one JSON line per event. Nothing is written per call at `info` and above. */
+/** From the most lines to the fewest. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+
+/** The least important lines that are written. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** Log writes one JSON line per event. */
 export interface Log {
   /** True when debug lines are written: whoever would write one per call looks here first, and makes no fields for nobody. */
   readonly verbose?: boolean;
+  /** Can be set while the log is open; absent where it cannot. */
+  level?: LogLevel;
   debug(fields: LogFields, event: string): void;
   info(fields: LogFields, event: string): void;
   warn(fields: LogFields, event: string): void;

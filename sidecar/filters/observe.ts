@@ -5,7 +5,17 @@ import type { Witness } from '../core/life.ts';
 import type { Log } from '../core/log.ts';
 import type { Count, Histogram, Meter } from '../core/meter.ts';
 import { Code, codeNames, ended, type From, type Status } from '../core/status.ts';
+import { AccessLines } from '../policies/access-lines.ts';
 import { nameInAuthority, plainName } from '../policies/service-name.ts';
+
+/** What of each call is logged. */
+export interface ObserveSettings {
+  /** The share of the calls that went well, 0 to 1, that leave a line, as every failed one does; null: none does. */
+  readonly access: number | null;
+}
+
+/** Characters of a reason in a line. */
+const longestWhy = 300;
 
 /**
  * Counts every call by how it ended, and how long it took.
@@ -14,15 +24,22 @@ import { nameInAuthority, plainName } from '../policies/service-name.ts';
  * Reads   the service named (outbound) or the verified caller (inbound), life.outcome, the bytes in life
  * Answers nothing
  * Counts  outrigger_calls_total, outrigger_call_duration_seconds, outrigger_calls_in_flight,
- *         outrigger_request_bytes_total, outrigger_response_bytes_total
+ *         outrigger_request_bytes_total, outrigger_response_bytes_total, outrigger_access_lines_dropped_total
  * Keeps   the cells of up to 2,000 edges (service and method); later ones share the edge `other`
  * Status  alpha
  *
- * A call counts when its life is over, with the life's outcome: what the caller was told, or that it had gone. With
- * debug logs each call also leaves a line.
+ * A call counts when its life is over, with the life's outcome: what the caller was told, or that it had gone. Those
+ * that failed and a share of the others leave a line in the log, with what the mesh knows of them: no metadata, no
+ * message, nothing that the app said. With debug logs each call leaves one.
  */
-export const observe = ({ clock, meter, log }: Kit, direction: 'outbound' | 'inbound'): Filter<Call> => {
-  const edges = new Edges(meter, direction, log.verbose === true ? log : null);
+export const observe = (
+  { clock, meter, log }: Kit,
+  direction: 'outbound' | 'inbound',
+  { access }: ObserveSettings = { access: null },
+): Filter<Call> => {
+  const dropped = meter.count('outrigger_access_lines_dropped_total', direction);
+  const lines = access === null ? null : new AccessLines(clock, access, dropped);
+  const edges = new Edges(meter, direction, { log, lines });
   return function observe(call, next) {
     const service = direction === 'inbound' ? call.arrival.caller || 'anonymous' : edges.named(call);
     const record = new CallRecord(edges.of(service, call.method), clock, call);
@@ -37,6 +54,12 @@ export const observe = ({ clock, meter, log }: Kit, direction: 'outbound' | 'inb
     }
   };
 };
+
+/** Where lines about calls go, and about which. */
+interface Teller {
+  readonly log: Log;
+  readonly lines: AccessLines | null;
+}
 
 /** What one call adds to its edge when it is over. */
 class CallRecord implements Witness {
@@ -60,15 +83,34 @@ class CallRecord implements Witness {
     const tookMs = this.#clock.now() - arrival.arrivedAt;
     edge.duration.observe(tookMs / 1000);
     edge.ended(status).value++;
-    if (edge.tell !== null) this.#tell(edge.tell, status, tookMs);
+    const { log, lines } = edge.teller;
+    if (lines !== null && isHeard(log) && lines.takes(status, this.#call.id)) this.#tell(log, status, tookMs);
+    else if (log.verbose === true) this.#tellAll(log, status, tookMs);
   }
 
-  #tell(log: Log, { code, from }: Status, tookMs: number): void {
+  #tell(log: Log, status: Status, tookMs: number): void {
+    const { life } = this.#call;
+    const { requestBytes, responseBytes } = life;
+    // What the app says may be anything; what the mesh says names callers, services and addresses.
+    const why = status.from === 'peer' ? undefined : status.message.slice(0, longestWhy) || undefined;
+    const ms = Math.round(tookMs * 1000) / 1000;
+    const { reached } = status;
+    log.info({ ...this.#facts(status), reached, ms, requestBytes, responseBytes, why }, 'call');
+  }
+
+  #tellAll(log: Log, status: Status, tookMs: number): void {
+    log.debug({ ...this.#facts(status), tookMs }, 'call over');
+  }
+
+  #facts({ code, from }: Status): Record<string, unknown> {
     const { id, arrival } = this.#call;
     const at = arrival.life.at?.address.id;
-    log.debug({ id, ...this.edge.names, at, code: codeNames[code] ?? code, from, tookMs }, 'call over');
+    return { id, ...this.edge.names, at, code: codeNames[code] ?? code, from };
   }
 }
+
+/** Whether lines at info are written. */
+const isHeard = ({ level }: Log): boolean => level !== 'warn' && level !== 'error';
 
 const places: Readonly<Record<From, number>> = { peer: 0, wire: 1, mesh: 2 };
 
@@ -78,14 +120,13 @@ class Edge {
   readonly requestBytes: Count;
   readonly responseBytes: Count;
   readonly duration: Histogram;
-  /** Null unless every call leaves a line. */
-  readonly tell: Log | null;
+  readonly teller: Teller;
   readonly #ends: (Count | undefined)[] = new Array(codeNames.length * 3 + 3).fill(undefined);
   readonly #meter: Meter;
   readonly #labels: readonly [direction: string, service: string, method: string];
 
-  constructor(meter: Meter, direction: string, service: string, method: string, tell: Log | null) {
-    this.tell = tell;
+  constructor(meter: Meter, direction: string, service: string, method: string, teller: Teller) {
+    this.teller = teller;
     this.inFlight = meter.count('outrigger_calls_in_flight', direction, service);
     this.requestBytes = meter.count('outrigger_request_bytes_total', direction, service);
     this.responseBytes = meter.count('outrigger_response_bytes_total', direction, service);
@@ -119,24 +160,24 @@ const mostNames = 1000;
 class Edges {
   readonly #meter: Meter;
   readonly #direction: string;
-  readonly #tell: Log | null;
+  readonly #teller: Teller;
   readonly #byService: Map<string, Map<string, Edge>> = new Map();
   readonly #names: Map<string, string> = new Map();
   #size = 0;
   #other: Edge | null = null;
 
-  constructor(meter: Meter, direction: string, tell: Log | null) {
+  constructor(meter: Meter, direction: string, teller: Teller) {
     this.#meter = meter;
     this.#direction = direction;
-    this.#tell = tell;
+    this.#teller = teller;
   }
 
   of(service: string, method: string): Edge {
     const known = this.#byService.get(service)?.get(method);
     if (known !== undefined) return known;
     if (this.#size >= mostEdges)
-      return (this.#other ??= new Edge(this.#meter, this.#direction, 'other', 'other', this.#tell));
-    const edge = new Edge(this.#meter, this.#direction, service, method, this.#tell);
+      return (this.#other ??= new Edge(this.#meter, this.#direction, 'other', 'other', this.#teller));
+    const edge = new Edge(this.#meter, this.#direction, service, method, this.#teller);
     let methods = this.#byService.get(service);
     if (methods === undefined) this.#byService.set(service, (methods = new Map()));
     methods.set(method, edge);

@@ -1,15 +1,16 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
-import type { Log } from '../core/log.ts';
+import type { Log, LogLevel } from '../core/log.ts';
 
 /** A log with a destination that must be emptied before the process ends. */
 export interface OpenLog extends Log {
+  level: LogLevel;
   /** Writes out, before it returns, what still waits for the destination. */
   flush(): void;
 }
 
 /** What a log is opened with. */
 export interface LogOptions {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly level: LogLevel;
   /** Fields of every line, such as the service. */
   readonly base?: Readonly<Record<string, string>>;
   /** Where lines go, instead of stderr: for tests. */
@@ -51,7 +52,15 @@ export const openLog = ({ level, base = {}, destination }: LogOptions): OpenLog 
     process.on('exit', flush);
   }
   return {
-    verbose: level === 'debug',
+    get verbose() {
+      return logger.level === 'debug';
+    },
+    get level() {
+      return logger.level as LogLevel;
+    },
+    set level(to) {
+      logger.level = to;
+    },
     debug: (fields, event) => logger.debug(fields, event),
     info: (fields, event) => logger.info(fields, event),
     warn: (fields, event) => logger.warn(fields, event),

@@ -53,6 +53,21 @@ describe('outrigger sidecar', () => {
     expect(signals.eventNames()).toEqual([]);
   });
 
+  it('writes more lines after SIGUSR2, and the usual ones after another', async () => {
+    const { around, signals, steps } = stage();
+    const log: Log = { ...around.openLog({} as never), level: 'warn' };
+    const ended = sidecar({ config }, { ...around, openLog: () => log });
+    while (signals.listenerCount('SIGUSR2') === 0) await new Promise((resolve) => setImmediate(resolve));
+    signals.emit('SIGUSR2', 'SIGUSR2');
+    expect(log.level).toBe('debug');
+    signals.emit('SIGUSR2', 'SIGUSR2');
+    expect(log.level).toBe('warn');
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(0);
+    expect(steps).toContain('log level set by SIGUSR2');
+    expect(signals.eventNames()).toEqual([]);
+  });
+
   it('ends at once at the second', async () => {
     const { around, signals, steps } = stage({ drain: () => new Promise(() => {}) });
     const ended = sidecar({ config }, around);

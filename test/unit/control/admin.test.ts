@@ -1,7 +1,7 @@
 import { request as send } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Admin, startAdmin } from '../../../sidecar/control/admin.ts';
+import { type Admin, startAdmin, startHealth } from '../../../sidecar/control/admin.ts';
 import type { SidecarView } from '../../../sidecar/control/view.ts';
 import { silent } from '../../../sidecar/core/log.ts';
 import { Meter } from '../../../sidecar/core/meter.ts';
@@ -102,6 +102,7 @@ describe('the admin port', () => {
         },
         flags: { express: 'on' },
       },
+      authorization: { mode: 'enforce', unclear: [], refused: [] },
     });
     expect(JSON.parse((await ask(admin, '/endpoints')).body)).toHaveLength(2);
     expect(JSON.parse((await ask(admin, '/stack')).body)).toEqual({
@@ -147,6 +148,48 @@ describe('the admin port', () => {
     });
     await expect(again).rejects.toThrow(
       `the admin port 127.0.0.1:${port} is in use: stop who uses it, or set listen.admin to another port`,
+    );
+  });
+});
+
+describe('the health port', () => {
+  it('serves whether the sidecar lives, is ready, and its numbers, under any name, and nothing else', async () => {
+    const health = await startHealth({
+      host: '127.0.0.1',
+      port: 0,
+      log: silent,
+      meter: new Meter(metrics),
+      limits: { 'admin-connections': 32, 'admin-request': 5000 },
+      view: scriptedView(),
+    });
+    open.push(health);
+    const codes = async (port: Admin) => {
+      const found: Record<string, number> = {};
+      for (const path of ['/live', '/ready', '/metrics', '/snapshot', '/endpoints', '/stack', '/', '/live/..'])
+        found[path] = (await ask(port, path, 'GET', 'orders.example:15003')).code;
+      return found;
+    };
+    const nothing = { '/snapshot': 404, '/endpoints': 404, '/stack': 404, '/': 404, '/live/..': 404 };
+    expect(await codes(health)).toEqual({ '/live': 200, '/ready': 200, '/metrics': 200, ...nothing });
+    expect((await ask(health, '/live', 'POST')).code).toBe(405);
+    // Control: the admin port has the other pages, and does not answer to that name.
+    const admin = await start();
+    expect(new Set(Object.values(await codes(admin)))).toEqual(new Set([403]));
+    expect((await ask(admin, '/stack')).code).toBe(200);
+  });
+
+  it('names its setting when it is taken', async () => {
+    const { port } = await start();
+    const again = startHealth({
+      host: '127.0.0.1',
+      port,
+      log: silent,
+      meter: new Meter(metrics),
+      limits: { 'admin-connections': 1, 'admin-request': 1000 },
+      view: scriptedView(),
+    });
+    await expect(again).rejects.toThrow(
+      `the health port 127.0.0.1:${port} is in use: stop who uses it, or set listen.health to another port`,
     );
   });
 });

@@ -11,7 +11,9 @@ import { controlPath } from '../../../sidecar/control/socket.ts';
 import type { SidecarView } from '../../../sidecar/control/view.ts';
 import { silent } from '../../../sidecar/core/log.ts';
 import { Meter } from '../../../sidecar/core/meter.ts';
+import { unclear } from '../../../sidecar/core/permission.ts';
 import { metrics } from '../../../sidecar/telemetry/metrics.ts';
+import { snapshot } from '../../support/calls.ts';
 import { scriptedView } from '../../support/scripted-view.ts';
 
 let folder: string;
@@ -84,7 +86,7 @@ describe('the control socket', () => {
       version: 7,
       services: [{ name: 'inventory', origin: 'static', endpoints: ['127.0.0.1:50052'] }],
       access: {
-        intentions: [{ from: 'web', to: 'orders', allow: false }],
+        intentions: [{ from: 'web', to: 'orders', allow: false, permissions: [] }],
         allowByDefault: true,
         because: 'the file says so',
       },
@@ -132,6 +134,44 @@ describe('the control socket', () => {
     drained();
     await answered;
     expect(order).toEqual(['drained', 'answered']);
+  });
+
+  it('tells permissions in words', async () => {
+    const path = join(folder, 'orders.sock');
+    const header = { name: 'x-tier', ask: 'exact', text: 'gold', ignoreCase: false, invert: true } as const;
+    const path1 = { ask: 'prefix', text: '/shop.' } as const;
+    const first = { allow: true, path: path1, headers: [header], methods: ['POST'], unclear: null };
+    const permissions = [first, unclear('JWT')];
+    const intentions = [{ from: 'web', to: 'orders', allow: false, permissions }];
+    await start(path, { snapshot: () => snapshot({ access: { intentions, allowByDefault: false, because: '' } }) });
+    const { access } = await (await client(path))('getSnapshot');
+    expect(access).toMatchObject({
+      intentions: [
+        {
+          permissions: [
+            { allow: true, asks: 'path prefix /shop., header x-tier not exact gold, method POST' },
+            { allow: false, asks: 'not understood: JWT' },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('sets the level of the log and answers the one before', async () => {
+    const path = join(folder, 'orders.sock');
+    const set: string[] = [];
+    await start(path, { logLevel: () => 'warn', setLogLevel: (level) => void set.push(level) });
+    const ask = await client(path);
+    expect(await ask('setLogLevel', { level: 'LOG_LEVEL_DEBUG' })).toEqual({ before: 'LOG_LEVEL_WARN' });
+    await expect(ask('setLogLevel')).rejects.toThrow('3 INVALID_ARGUMENT: level must be one of LOG_LEVEL_DEBUG, ');
+    expect(set).toEqual(['debug']);
+  });
+
+  it('says where the level of the log cannot be set', async () => {
+    const path = join(folder, 'orders.sock');
+    await start(path, { logLevel: () => null });
+    const ask = await client(path);
+    await expect(ask('setLogLevel', { level: 'LOG_LEVEL_INFO' })).rejects.toThrow('9 FAILED_PRECONDITION: ');
   });
 
   it('refuses one connection too many, counts it, and keeps those it has', async () => {

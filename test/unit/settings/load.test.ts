@@ -17,6 +17,7 @@ describe('a file with a name alone', () => {
         app: { host: '127.0.0.1', port: 15001 },
         peers: null,
         admin: { host: '127.0.0.1', port: 15000 },
+        health: null,
         control: 'default',
       },
       discovery: { from: 'consul', url: 'http://127.0.0.1:8500', tokenFile: null },
@@ -27,9 +28,10 @@ describe('a file with a name alone', () => {
       balance: 'two-choices',
       flags: {},
       intentions: null,
+      auditsIntentions: false,
       limits: expect.objectContaining({ message: 67108864, 'header-list': 16384, 'streams-peers': 100 }),
       drain: { calls: 15000, app: 10000 },
-      log: { level: 'info' },
+      log: { level: 'info', access: 0.01 },
     });
   });
 
@@ -51,7 +53,7 @@ describe('a file that says everything', () => {
   it('means what it says, with paths that begin at its folder', () => {
     const text = `
 service: { name: orders, socket: run/orders.sock, check: grpc }
-listen: { app: unix:run/app.sock, peers: "[::1]:15002", admin: localhost:0, control: none }
+listen: { app: unix:run/app.sock, peers: "[::1]:15002", admin: localhost:0, health: 0.0.0.0:15003, control: none }
 discovery: { static: { services: { inventory: [127.0.0.1:50052, unix:inv.sock] } } }
 identity: { files: { cert: leaf.pem, key: /keys/leaf.key, ca: roots.pem } }
 advertise: 10.0.0.7
@@ -61,7 +63,7 @@ flags: { express: on }
 intentions: [{ from: web, allow: false }, { from: '*', allow: true }]
 limits: { message: 1MiB, admin-request: 200ms, streams-app: 7 }
 drain: { calls: 1m }
-log: { level: debug }
+log: { level: debug, access: none }
 `;
     expect(settingsIn(text)).toMatchObject({
       service: { name: 'orders', app: { path: '/etc/mesh/run/orders.sock' }, check: 'grpc' },
@@ -69,6 +71,7 @@ log: { level: debug }
         app: { path: '/etc/mesh/run/app.sock' },
         peers: { host: '::1', port: 15002 },
         admin: { host: 'localhost', port: 0 },
+        health: { host: '0.0.0.0', port: 15003 },
         control: 'none',
       },
       discovery: {
@@ -95,7 +98,8 @@ log: { level: debug }
       ],
       limits: { message: 1048576, 'admin-request': 200, 'streams-app': 7 },
       drain: { calls: 60000, app: 10000 },
-      log: { level: 'debug' },
+      log: { level: 'debug', access: null },
+      auditsIntentions: false,
     });
   });
 
@@ -136,6 +140,7 @@ describe('free ports', () => {
       control: 'default',
     });
   });
+      health: null,
 
   it('open no peers port for a pure caller', () => {
     const { settings } = readSettings('service: { name: web }', 'mesh.yaml', '/', { freePorts: true });

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { switchLevelBySignal } from '../../../sidecar/telemetry/level-signal.ts';
 import { openLog } from '../../../sidecar/telemetry/log.ts';
 
 const capture = (level: 'debug' | 'info' = 'info') => {
@@ -40,6 +42,46 @@ describe('the log', () => {
     log.info({ id }, 'call');
     expect(lines[0]!.trimEnd()).not.toMatch(/[^\x20-\x7e]/);
     expect(JSON.parse(lines[0]!).id).toBe(id);
+  });
+
+  it('writes more or less while it runs, as it is told', () => {
+    const { log, lines } = capture();
+    const write = (): void => {
+      log.debug({}, 'debug');
+      log.info({}, 'info');
+      log.warn({}, 'warn');
+    };
+    const seen: unknown[] = [];
+    for (const level of ['info', 'debug', 'warn', 'info'] as const) {
+      log.level = level;
+      write();
+      seen.push([log.level, log.verbose, lines.splice(0).map((line) => JSON.parse(line).event)]);
+    }
+    expect(seen).toEqual([
+      ['info', false, ['info', 'warn']],
+      ['debug', true, ['debug', 'info', 'warn']],
+      ['warn', false, ['warn']],
+      ['info', false, ['info', 'warn']],
+    ]);
+  });
+
+  it('goes to debug and back by SIGUSR2, and says so at every level', () => {
+    const { log, lines } = capture();
+    log.level = 'error';
+    const signals = new EventEmitter();
+    const leave = switchLevelBySignal(log, signals);
+    const levels: unknown[] = [];
+    for (let times = 0; times < 3; times++) {
+      signals.emit('SIGUSR2');
+      levels.push([log.level, lines.splice(0).map((line) => JSON.parse(line).to)]);
+    }
+    expect(levels).toEqual([
+      ['debug', ['debug']],
+      ['error', ['error']],
+      ['debug', ['debug']],
+    ]);
+    leave();
+    expect(signals.listenerCount('SIGUSR2')).toBe(0);
   });
 
   it('is on stderr, whole, also when the process ends at once', () => {
