@@ -1,5 +1,6 @@
 import type { Loop } from '../wire/index.ts';
 import type { Kit } from './core/kit.ts';
+import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Origins } from './origins.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -20,12 +21,27 @@ export const keepaliveOf = ({ settings: { limits } }: Ground): NonNullable<Liste
   timeoutMs: limits['ping-timeout'],
 });
 
+/** The least version of TLS between sidecars, as the settings say. */
+export const leastTlsOf = ({ settings: { identity } }: Ground): Pick<ListenerOptions, 'leastTls'> =>
+  identity.from === 'none' ? {} : { leastTls: identity.leastTls };
+
 /** How long calls may last, as the settings say. */
 export const deadlinesOf = ({
   settings: { limits },
 }: Ground): { readonly longestCallMs: number; readonly idleStreamMs: number } => ({
   longestCallMs: limits['longest-call'],
   idleStreamMs: limits['idle-stream'],
+});
+
+/** How calls are treated where nobody says anything. */
+export const builtInPolicy = (
+  { limits }: Pick<Settings, 'limits'>,
+  sabotage: ReadonlySet<Sabotage> = new Set(),
+): PolicyValues => ({
+  ...builtIn,
+  connect: limits.connect,
+  'idle-stream': limits['idle-stream'],
+  ...(sabotage.has('eject') && { eject: { failures: Number.POSITIVE_INFINITY } }),
 });
 
 /** Who speaks in messages of the mesh's own. */

@@ -5,7 +5,7 @@ import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
-import { type BalanceSettings, balance } from './filters/balance.ts';
+import { balance } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
@@ -30,12 +30,11 @@ export interface OutboundSettings {
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
-  readonly balance?: BalanceSettings;
 }
 
 /** Settings of the inbound filters. */
-  readonly observe?: ObserveSettings;
 export interface InboundSettings {
+  readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
   readonly authorize: AuthorizeSettings;
 }
@@ -54,7 +53,7 @@ export const outbound = (
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
-    .use(balance(kit, endpoints, settings.balance)) //          RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
+    .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
 
 /** What happens to a call from a peer on its way to our app, from the top. */

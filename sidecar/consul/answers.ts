@@ -92,6 +92,17 @@ export const leafAnswer: z.ZodType<LeafAnswer> = z.object({
     .max(64 * 1024),
 });
 
+/** One key of `/v1/kv/:prefix?recurse`. */
+export interface KvEntry {
+  Key: string;
+  /** Base64; null for an empty value. */
+  Value: string | null;
+}
+
+export const kvAnswer: z.ZodType<KvEntry[]> = z
+  .array(z.object({ Key: text, Value: z.string().nullable().default(null) }))
+  .max(20_000);
+
 /** The names in `/v1/catalog/services`, which has their tags too. */
 export const catalogAnswer: z.ZodType<string[]> = z.record(z.string(), z.unknown()).transform(Object.keys);
 

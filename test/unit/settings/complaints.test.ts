@@ -25,7 +25,7 @@ intentions: [{ from: web }]
       'mesh.yaml:6:39: limits.streams-app must be a whole number from 1 to 1000000, such as 1024, not 0',
       "mesh.yaml:7:19: flags.express must be a text, quoted where YAML reads something else, of letters, digits, dots, hyphens and underscores, such as 'on', not true",
       "mesh.yaml:8:14: key 'Inv_x' of upstreams must be a service name of lower-case letters, digits and hyphens (63 at most), such as orders",
-      'mesh.yaml:9:8: drain must be a mapping with keys such as calls, app, not 5',
+      'mesh.yaml:9:8: drain must be a mapping with keys such as notice, calls, app, not 5',
       'mesh.yaml:10:14: intentions.0.allow is missing: it must be true or false',
     ]);
   });

@@ -20,17 +20,27 @@ describe('a file with a name alone', () => {
         health: null,
         control: 'default',
       },
-      discovery: { from: 'consul', url: 'http://127.0.0.1:8500', tokenFile: null },
-      identity: { from: 'consul' },
+      discovery: {
+        from: 'consul',
+        url: 'http://127.0.0.1:8500',
+        tokenFile: null,
+        caFile: null,
+        certFile: null,
+        keyFile: null,
+        serverName: null,
+        verify: true,
+      },
+      identity: { from: 'consul', leastTls: 'TLSv1.2' },
       allowPlaintextPeers: false,
       advertise: null,
+      stateDir: 'default',
       upstreams: {},
-      balance: 'two-choices',
       flags: {},
+      policies: [],
       intentions: null,
       auditsIntentions: false,
       limits: expect.objectContaining({ message: 67108864, 'header-list': 16384, 'streams-peers': 100 }),
-      drain: { calls: 15000, app: 10000 },
+      drain: { notice: 1000, calls: 15000, app: 10000 },
       log: { level: 'info', access: 0.01 },
     });
   });
@@ -90,16 +100,19 @@ log: { level: debug, access: none }
       },
       advertise: { host: '10.0.0.7', port: null },
       upstreams: { inventory: { host: '127.0.0.1', port: 9191 } },
-      balance: 'round-robin',
       flags: { express: 'on' },
+      policies: [
+        { service: '*', words: { balance: 'round-robin' }, origin: 'file balance' },
+        { service: '*', words: { flags: { express: 'on' } }, origin: 'file flags' },
+      ],
       intentions: [
         { from: 'web', to: 'orders', allow: false },
         { from: '*', to: 'orders', allow: true },
       ],
+      auditsIntentions: false,
       limits: { message: 1048576, 'admin-request': 200, 'streams-app': 7 },
       drain: { calls: 60000, app: 10000 },
       log: { level: 'debug', access: null },
-      auditsIntentions: false,
     });
   });
 
@@ -137,10 +150,10 @@ describe('free ports', () => {
       app: { host: '127.0.0.1', port: 0 },
       peers: { host: '0.0.0.0', port: 0 },
       admin: { host: '127.0.0.1', port: 7 },
+      health: null,
       control: 'default',
     });
   });
-      health: null,
 
   it('open no peers port for a pure caller', () => {
     const { settings } = readSettings('service: { name: web }', 'mesh.yaml', '/', { freePorts: true });
