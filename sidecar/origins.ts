@@ -1,19 +1,24 @@
 import type { ConsulDoor } from './consul/door.ts';
+import type { Rights } from './consul/rights.ts';
 import type { Cell } from './core/cell.ts';
 import type { Identity } from './core/identity.ts';
 import type { Kit } from './core/kit.ts';
 import { nearNames } from './core/near-names.ts';
+import { builtInPolicy } from './ground.ts';
 import { consulIdentity } from './identity/consul.ts';
 import { fileIdentity } from './identity/files.ts';
 import { noIdentity } from './identity/none.ts';
 import type { IdentitySource } from './identity/source.ts';
+import { safeRegex } from './policies/safe-regex.ts';
 import { forgetful, frozenIdentity, openToAll, type Sabotage } from './sabotage.ts';
-import type { Settings } from './settings/settings.ts';
+import type { ConsulDiscovery, Settings } from './settings/settings.ts';
 import { type Assembly, assemble } from './sources/assemble.ts';
 import { consulSource } from './sources/consul.ts';
 import { fileSource } from './sources/file.ts';
+import { policiesSource, type ReadPolicy } from './sources/policies-kv.ts';
 import type { Source } from './sources/source.ts';
 import { type StaticWords, staticSource } from './sources/static.ts';
+import { openState, type State, stateless } from './state/state.ts';
 
 /** Where everything that a sidecar knows comes from. */
 export interface Origins {
@@ -23,6 +28,10 @@ export interface Origins {
   readonly identities: Cell<Identity | null> | null;
   /** Null where nothing comes from Consul. */
   readonly door: ConsulDoor | null;
+  /** What the token may do; null where nothing comes from Consul. */
+  readonly rights: Rights | null;
+  /** What was kept of an earlier run, and what is kept for a later one. */
+  readonly state: State;
 }
 
 /** The settings file, to be read again when it changes. */
@@ -31,21 +40,25 @@ export interface SettingsFile {
   readonly load: () => Promise<Settings>;
 }
 
+/** What sources and identity stand on, beside the settings. */
+export interface Around {
+  readonly kit: Kit;
+  readonly signal: AbortSignal;
+  readonly file: SettingsFile | undefined;
+  readonly sabotage: ReadonlySet<Sabotage>;
+  readonly consulToken: string | undefined;
+}
+
 /** Opens sources and identity as the settings say; rejects when certificate files cannot be used. */
-export const openOrigins = async (
-  settings: Settings,
-  kit: Kit,
-  signal: AbortSignal,
-  file: SettingsFile | undefined,
-  sabotage: ReadonlySet<Sabotage>,
-): Promise<Origins> => {
+export const openOrigins = async (settings: Settings, around: Around): Promise<Origins> => {
+  const { kit, signal, file, sabotage } = around;
   const { discovery, service } = settings;
-  const usesConsul = discovery.from === 'consul' || settings.identity.from === 'consul';
-  const url = discovery.from === 'consul' ? discovery.url : 'http://127.0.0.1:8500';
-  const tokenFile = discovery.from === 'consul' ? discovery.tokenFile : null;
-  // Loaded only where it is used: the client and its schemas stay in resident memory.
-  const door = usesConsul ? (await import('./consul/door.ts')).openConsul({ url, tokenFile }, kit) : null;
-  const identity = await openIdentity(settings, door, kit, signal);
+  const url = discovery.from === 'consul' ? discovery.url : '';
+  const door = discovery.from === 'consul' ? await openDoor(discovery, around) : null;
+  const rights = door === null ? null : await openRights(settings, door, around);
+  const state = door === null ? stateless : await openKept(settings, door, kit);
+  const identity = await openIdentity(settings, door, state.identity, around);
+  if (identity.kind === 'consul') state.keepIdentity(identity.identity);
   const sources: Source[] = [];
   if (discovery.from === 'consul') {
     const consul = consulSource({
@@ -54,30 +67,73 @@ export const openOrigins = async (
       kit,
       signal,
       near: nearNames,
+      patternFault,
     });
-    sources.push(sabotage.has('snapshot') ? forgetful(consul, url) : consul);
+    sources.push(state.remember('mesh', sabotage.has('snapshot') ? forgetful(consul, url) : consul));
+  }
+  if (door !== null) {
+    const policies = policiesSource({ door, kit, signal, read: policyReader() });
+    sources.push(state.remember('policies', policies));
   }
   sources.push(settingsSource(settings, kit, signal, file));
   if (sabotage.has('intentions')) sources.push(openToAll());
   const identities = sabotage.has('identity') ? frozenIdentity(identity.identity) : identity.identity;
   return {
-    assembly: assemble({ sources, kit }),
+    assembly: assemble({ sources, kit, policy: builtInPolicy(settings, sabotage) }),
     identity,
     identities: identity.kind === 'none' ? null : identities,
     door,
+    rights,
+    state,
   };
+};
+
+// Loaded only where it is used: the client and its schemas stay in resident memory.
+const openDoor = async (discovery: ConsulDiscovery, { kit, consulToken }: Around): Promise<ConsulDoor> => {
+  const { openConsul } = await import('./consul/door.ts');
+  return openConsul({ ...discovery, token: consulToken }, kit);
+};
+
+const openRights = async (settings: Settings, door: ConsulDoor, { kit, signal }: Around): Promise<Rights> => {
+  const { watchRights } = await import('./consul/rights.ts');
+  const { discovery, service } = settings;
+  return watchRights({
+    door,
+    kit,
+    signal,
+    service: service?.name ?? null,
+    registers: service?.app != null,
+    tokenFile: discovery.from === 'consul' ? discovery.tokenFile : null,
+  });
+};
+
+const openKept = (
+  { stateDir, service, identity }: Settings,
+  { url }: ConsulDoor,
+  kit: Kit,
+): Promise<State> => {
+  const keepsIdentity = identity.from === 'consul';
+  return openState({ stateDir, service: service?.name ?? null, agent: url, keepsIdentity, kit, env: process.env });
 };
 
 const openIdentity = async (
   { identity, service }: Settings,
   door: ConsulDoor | null,
-  kit: Kit,
-  signal: AbortSignal,
+  kept: Identity | null,
+  { kit, signal }: Around,
 ): Promise<IdentitySource> => {
-  if (identity.from === 'consul') return consulIdentity({ door: door!, service: service!.name, kit, signal });
+  if (identity.from === 'consul')
+    return consulIdentity({ door: door!, service: service!.name, kit, signal, kept });
   if (identity.from === 'none') return noIdentity();
   const { cert, key, ca } = identity;
   return fileIdentity({ cert, key, ca, kit, signal });
+};
+
+/** Loaded while Consul is asked for the first time: with the first policy it would hold up calls. */
+const policyReader = (): ReadPolicy => {
+  const loading = import('./settings/read-policy.ts');
+  loading.catch(() => {}); // told by whoever reads
+  return async (text, key, service) => (await loading).readPolicy(text, key, service);
 };
 
 const settingsSource = (
@@ -91,8 +147,15 @@ const settingsSource = (
   return fileSource({ path: file.path, load, words: wordsOf(settings), kit, signal });
 };
 
-const wordsOf = ({ discovery, intentions, flags }: Settings): StaticWords => ({
+const wordsOf = ({ discovery, intentions, flags, policies }: Settings): StaticWords => ({
   services: discovery.from === 'static' ? discovery.services : null,
   intentions,
   flags,
+  policies,
 });
+
+/** What is wrong with a pattern of a route, or null. */
+const patternFault = (pattern: string): string | null => {
+  const made = safeRegex(pattern);
+  return 'why' in made ? made.why : null;
+};

@@ -63,6 +63,7 @@ export const forgetful = (source: Source, url: string): Source => {
   return {
     slice,
     want: (service) => source.want(service),
+    heed: (isBusy) => source.heed?.(isBusy),
     describe: (service) => source.describe(service),
     trouble: () => source.trouble(),
     close: () => {

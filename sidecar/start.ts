@@ -1,4 +1,5 @@
 import { Loop } from '../wire/index.ts';
+import { pause } from './consul/pause.ts';
 import { type Registration, register } from './consul/registration.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
@@ -6,6 +7,7 @@ import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
 import type { Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
+import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
 import { realKit } from './real-kit.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -13,11 +15,13 @@ import { watchProcess } from './telemetry/process.ts';
 import { contentType, writeMetrics } from './telemetry/prometheus.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
+import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
 
 /** What a sidecar is started with, beside its settings. */
-import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
 export interface StartOptions {
   readonly log?: Log;
+  /** ACL token for Consul, where the settings name no file with one. Never shown. */
+  readonly consulToken?: string | undefined;
   /** Absent when the settings came from elsewhere than a file. */
   readonly file?: SettingsFile;
   /** Defences to take away; for the demo and the chaos runs. */
@@ -44,7 +48,8 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
   const sabotage = options.sabotage ?? new Set();
   if (sabotage.size > 0) kit.log.warn({ sabotage: [...sabotage] }, 'defences are taken away on purpose');
   const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });
-  const origins = await openOrigins(settings, kit, stop.signal, options.file, sabotage);
+  const { file, consulToken } = options;
+  const origins = await openOrigins(settings, { kit, signal: stop.signal, file, sabotage, consulToken });
   const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
   try {
     await sidecar.open();
@@ -78,7 +83,10 @@ class RunningSidecar extends Timer implements Sidecar {
   #registration: Registration | null = null;
   /** There is a registration to make. */
   readonly #registers: boolean;
+  #wasReady = false;
   #draining: Promise<void> | null = null;
+  /** Cuts short what a drain waits for. */
+  readonly #hurry: AbortController = new AbortController();
   #closing: Promise<void> | null = null;
   #becomeReady!: () => void;
   #neverReady!: (why: Error) => void;
@@ -104,8 +112,7 @@ class RunningSidecar extends Timer implements Sidecar {
 
   /** Opens everything, in the order in which it is needed. */
   async open(): Promise<void> {
-    const { listen, service, limits } = this.#settings;
-    const { log, meter } = this.#kit;
+    const { listen, service } = this.#settings;
     this.#out = await openWayOut(this.#ground);
     this.ports.app = this.#out.listeners[0]!.address;
     if (listen.peers !== null && service !== null && service.app !== null) {
@@ -121,11 +128,21 @@ class RunningSidecar extends Timer implements Sidecar {
 
   notReady(): readonly string[] {
     if (this.#draining !== null) return ['the sidecar is stopping'];
-    const reasons = this.#missing();
+    const reasons = missing(this.#origins, this.#in !== null);
+    reasons.push(...certificateReasons(this.#origins, this.#kit).broken);
+    // Peers know us from before, and Consul can say nothing to the contrary.
+    if (isCold(this.#origins)) return reasons;
     // Also while it has not begun: peers cannot find what nobody has registered.
     if (this.#registers && this.#registration?.registered.value !== true)
       reasons.push('the service is not registered in Consul yet');
+    if (!this.#wasReady) reasons.push(...lacking(this.#origins));
     return reasons;
+  }
+
+  warnings(): readonly string[] {
+    const { warnings } = certificateReasons(this.#origins, this.#kit);
+    if (!isCold(this.#origins)) return warnings;
+    return [...warnings, 'Consul has not answered since the start: what was kept in state-dir stands in'];
   }
 
   snapshot(): ReturnType<SidecarView['snapshot']> {
@@ -150,12 +167,24 @@ class RunningSidecar extends Timer implements Sidecar {
     }));
   }
 
+  authorization(): ReturnType<SidecarView['authorization']> {
+    return this.#in?.authorization() ?? null;
+  }
+
   stacks(): ReturnType<SidecarView['stacks']> {
     return { outbound: this.#out!.stack.names, inbound: this.#in?.stack.names ?? [] };
   }
 
   metrics(): ReturnType<SidecarView['metrics']> {
     return { contentType, text: writeMetrics(this.#kit.meter.read()) };
+  }
+
+  logLevel(): ReturnType<SidecarView['logLevel']> {
+    return this.#kit.log.level ?? null;
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#kit.log.level = level;
   }
 
   drain(): Promise<void> {
@@ -167,10 +196,6 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   async appGone(): Promise<void> {
-  authorization(): ReturnType<SidecarView['authorization']> {
-    return this.#in?.authorization() ?? null;
-  }
-
     await Promise.all((this.#out?.listeners ?? []).map((listener) => listener.emptied()));
   }
 
@@ -179,24 +204,21 @@ class RunningSidecar extends Timer implements Sidecar {
     return this.#closing;
   }
 
-  logLevel(): ReturnType<SidecarView['logLevel']> {
-    return this.#kit.log.level ?? null;
-  }
-
-  setLogLevel(level: LogLevel): void {
-    this.#kit.log.level = level;
-  }
-
   /** Looks whether the sidecar is ready by now. */
   expire(): void {
     if (this.#closing !== null || this.#draining !== null) return;
     // Peers call as soon as we are registered: before we know who we are and who may call, we would refuse them.
-    if (this.#registers && this.#registration === null && this.#missing().length === 0)
+    if (
+      this.#registers &&
+      this.#registration === null &&
+      missing(this.#origins, this.#in !== null).length === 0
+    )
       this.#registration = this.#register();
     if (this.notReady().length > 0) {
       this.#kit.wheel.arm(this, readyEveryMs);
       return;
     }
+    this.#wasReady = true;
     this.#kit.log.info({ ...this.ports }, 'ready');
     this.#becomeReady();
   }
@@ -206,18 +228,6 @@ class RunningSidecar extends Timer implements Sidecar {
     this.#kit.wheel.disarm(this);
     const reasons = this.notReady().join('; ') || 'it was about to be';
     this.#neverReady(new Error(`the sidecar was stopped before it was ready: ${reasons}`));
-  }
-
-  /** What a call from a peer could not be judged without. */
-  #missing(): string[] {
-    const { identity, assembly } = this.#origins;
-    const missing: string[] = [];
-    if (identity.kind !== 'none' && identity.identity.value === null)
-      missing.push(`there is no certificate yet: ${identity.trouble() ?? 'its source has not answered'}`);
-    const { access } = assembly.snapshot.value;
-    if (this.#in !== null && access.awaited === true)
-      missing.push(`it is not known yet who may call: ${access.because}`);
-    return missing;
   }
 
   #register(): Registration | null {
@@ -234,7 +244,10 @@ class RunningSidecar extends Timer implements Sidecar {
       service: {
         name: service.name,
         address: 'path' in service.app ? null : service.app,
-        check: 'path' in service.app ? 'none' : service.check,
+        check: service.check,
+        serving: service.check === 'none' ? undefined : this.#in!.serving,
+        meta: service.meta,
+        tags: service.tags,
       },
       proxy: {
         port: advertise?.port ?? Number(this.ports.peers.slice(at + 1)),
@@ -246,7 +259,9 @@ class RunningSidecar extends Timer implements Sidecar {
   /** Peers look elsewhere first, then no new calls are taken, then those in flight finish. Calls out go on. */
   async #drain(): Promise<void> {
     this.#kit.log.info({}, 'draining');
-    await this.#registration?.maintenance('the sidecar is stopping');
+    const heard = await this.#registration?.maintenance('the sidecar is stopping');
+    // Who still has us in its list is served until the news has reached it.
+    if (heard === true) await pause(this.#kit, this.#settings.drain.notice, this.#hurry.signal);
     await this.#in?.listener.drain();
     await this.#takeRegistration()?.deregister();
   }
@@ -260,6 +275,7 @@ class RunningSidecar extends Timer implements Sidecar {
 
   async #close(): Promise<void> {
     this.#giveUpReady();
+    this.#hurry.abort();
     this.#draining ??= Promise.resolve();
     const reason = 'the sidecar stops';
     await Promise.all([
@@ -275,6 +291,7 @@ class RunningSidecar extends Timer implements Sidecar {
     this.#stop.abort();
     this.#origins.assembly.close();
     this.#origins.identity.close();
+    await this.#origins.state.close();
     this.#origins.door?.close();
     this.#unwatch();
     this.#kit.wheel.close();

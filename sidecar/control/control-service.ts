@@ -11,7 +11,7 @@ const longestRequest = 4096;
 /** Serves outrigger.v1.Control to connections that are handed in. */
 export const controlService = async (view: SidecarView): Promise<ConnectionInjector> => {
   const { grpc, loader } = await loadGrpc();
-  const definition = await loader.load(protoFile('outrigger/v1/control.proto'), messageShape);
+  const definition = loadOwn({ loader }, 'outrigger/v1/control.proto');
   const service = definition['outrigger.v1.Control'];
   const server = new grpc.Server({
     'grpc.max_receive_message_length': longestRequest,

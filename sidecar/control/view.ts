@@ -47,19 +47,21 @@ export interface SidecarView {
   };
   /** Why calls should not come here yet or any more, each a sentence; empty when ready. */
   notReady(): readonly string[];
+  /** What is wrong although calls go on, each a sentence. */
+  warnings(): readonly string[];
   snapshot(): Snapshot;
   /** Null until there is one. */
   identity(): IdentityReport | null;
   endpoints(): readonly EndpointReport[];
-  /** Names of the filters, from the top. */
-  stacks(): { readonly outbound: readonly string[]; readonly inbound: readonly string[] };
   /** Null where no peer can call. */
   authorization(): AuthorizationReport | null;
+  /** Names of the filters, from the top. */
+  stacks(): { readonly outbound: readonly string[]; readonly inbound: readonly string[] };
   /** All metrics in the Prometheus text format, with the content type of that format. */
   metrics(): { readonly contentType: string; readonly text: string };
-  /** Stops inbound calls and resolves when those in flight have ended, or their time has. Safe to call again. */
-  drain(): Promise<void>;
   /** The least important lines that the log has; null where it cannot be changed. */
   logLevel(): LogLevel | null;
   setLogLevel(level: LogLevel): void;
+  /** Stops inbound calls and resolves when those in flight have ended, or their time has. Safe to call again. */
+  drain(): Promise<void>;
 }

@@ -87,7 +87,7 @@ describe('the admin port', () => {
 
   it('shows the snapshot, the endpoints and the stacks', async () => {
     const admin = await start();
-    expect(JSON.parse((await ask(admin, '/snapshot')).body)).toEqual({
+    expect(JSON.parse((await ask(admin, '/snapshot')).body)).toMatchObject({
       service: 'orders',
       ports: { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
       identity: { spiffe: 'spiffe://mesh/ns/default/dc/dc1/svc/orders', validFrom: 1000, validTo: 2000 },
