@@ -48,7 +48,7 @@ interface Document {
 export const policiesSource = (options: PoliciesSourceOptions): Source => new PoliciesSource(options);
 
 class PoliciesSource implements Source {
-  readonly slice: Cell<Slice> = new Cell<Slice>({ origin: 'kv', policies: [], policyFaults: [] });
+  readonly slice: Cell<Slice> = new Cell<Slice>({ origin: 'kv' });
   readonly #options: PoliciesSourceOptions;
   readonly #stop: AbortController = new AbortController();
   readonly #close = (): void => this.close();
@@ -57,6 +57,8 @@ class PoliciesSource implements Source {
   #crowded: readonly string[] = [];
   /** Whether the token may read the tree; null: it is not known. */
   #mayRead: boolean | null = null;
+  /** The tree was read once: an empty list means that there are none. */
+  #isRead = false;
   #next: readonly KvEntry[] | null = null;
   #busy = false;
   #trouble: string | null = null;
@@ -94,7 +96,7 @@ class PoliciesSource implements Source {
   }
 
   trouble(): string | null {
-    return this.#trouble;
+    return this.#trouble ?? (this.#mayRead === false ? noRight : null);
   }
 
   close(): void {
@@ -164,6 +166,7 @@ class PoliciesSource implements Source {
       }
     }
     this.#documents = documents;
+    this.#isRead = true;
     this.#crowded = [...known, ...fresh].slice(mostPolicies).map(keyOf);
     if (!this.#stop.signal.aborted) this.#publish();
   }
@@ -210,7 +213,7 @@ class PoliciesSource implements Source {
         problem: `is not read, and ${others.length} more: ${mostPolicies} policies are; delete some, or use '*'`,
       });
     const policies = [...this.#documents.values()].flatMap(({ rules }) => rules);
-    this.slice.set({ origin: 'kv', policies, policyFaults: faults });
+    this.slice.set({ origin: 'kv', policyFaults: faults, ...(this.#isRead && { policies }) });
   }
 }
 

@@ -75,11 +75,11 @@ const start = async (first: Record<string, string> = {}, { mayRead = true } = {}
     },
   );
   const said = (): string[] =>
-    source.slice.value.policies!.map(
+    (source.slice.value.policies ?? []).map(
       ({ service, method, words }) => `${service}${method} ${JSON.stringify(words)}`,
     );
   const faults = (): string[] =>
-    source.slice.value.policyFaults!.map(({ origin, problem }) => `${origin}: ${problem}`);
+    (source.slice.value.policyFaults ?? []).map(({ origin, problem }) => `${origin}: ${problem}`);
   return { kit: still, state, agent, source, stop, put, wake, said, faults, errors, warnings };
 };
 
@@ -226,9 +226,10 @@ describe('an empty tree', () => {
   );
 
   it('is asked about once: no question proves the same right again', async () => {
-    const { kit, agent, wake } = await start();
+    const { kit, agent, source, wake } = await start();
     const proofs = () => agent.seen.filter(({ query }) => !query.has('recurse')).length;
     await drive(kit, 'the proof', () => proofs() === 1);
+    await drive(kit, 'the answer that there is none', () => source.slice.value.policies?.length === 0);
     for (let step = 0; step < 3; step++) {
       wake();
       kit.pass(3000);
