@@ -65,11 +65,14 @@ export const rememberingSource = (
     kit.wheel.arm(look, lookEveryMs);
   });
   const deaf = source.slice.listen(say);
-  for (const name of kept.value.services?.keys() ?? []) source.want(name);
+  // Names with routes are no services.
+  const names = new Set([...(kept.value.services?.keys() ?? []), ...(kept.value.asked?.keys() ?? [])]);
+  for (const name of names) source.want(name);
   kit.wheel.arm(look, lookEveryMs);
   return {
     slice,
     want: (service) => source.want(service),
+    heed: (isBusy) => source.heed?.(isBusy),
     describe: (service) => source.describe(service),
     trouble: () => source.trouble(),
     inUse: () => state === 'in use',
@@ -91,13 +94,12 @@ const leftOf = (slice: Slice): Left =>
       .map(([part, value]) => [part, value instanceof Map ? new Map(value) : value]),
   );
 
-/** Takes off what the source now says itself; true when that was anything. An empty list may be one not filled yet. */
+/** Takes off what the source now says itself; true when that was anything. */
 const confirm = (left: Left, said: Slice): boolean => {
   let isHeard = false;
   for (const [part, value] of Object.entries(said)) {
     const kept = left.get(part);
-    const isAwaited =
-      part === 'access' ? said.access?.awaited === true : Array.isArray(value) && value.length === 0;
+    const isAwaited = part === 'access' && said.access?.awaited === true;
     if (kept === undefined || isAwaited) continue;
     if (kept instanceof Map && value instanceof Map) {
       for (const key of value.keys()) isHeard = kept.delete(key) || isHeard;

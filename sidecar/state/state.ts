@@ -89,9 +89,13 @@ export const openState = async (options: StateOptions): Promise<State> => {
       const remembered = kept === null ? null : rememberingSource(part, source, kept, kit);
       if (remembered !== null) remembering.push(remembered);
       const { slice } = remembered ?? source;
-      // What stands in, or is not confirmed any more, must not look younger than it is.
+      // What stands in, or is not confirmed any more, must not look younger than it is; nor may silence look like none.
+      const isSilent = (): boolean => part === 'policies' && source.slice.value.policies === undefined;
       const isSure = (): boolean =>
-        remembered?.inUse() !== true && source.trouble() === null && slice.value.access?.awaited !== true;
+        remembered?.inUse() !== true &&
+        source.trouble() === null &&
+        slice.value.access?.awaited !== true &&
+        !isSilent();
       keep(part, slice, () => (isSure() ? writeSlice(slice.value) : null));
       return remembered ?? source;
     },

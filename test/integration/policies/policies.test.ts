@@ -109,4 +109,23 @@ for (const [name, startOne, skip] of agents)
         ],
       });
     }, 60_000);
+
+    it("yield in the order of their places: Consul's entries, then KV", async () => {
+      const { api, mesh } = await start();
+      const connect = () => {
+        const { services, any } = mesh.caller.snapshot().policies;
+        const { all } = services.get('echo') ?? any;
+        return `${all.connect} ${all.origins['connect'] ?? 'built-in'}`;
+      };
+      expect(connect()).toBe('2000 built-in');
+      const entry = { Kind: 'service-resolver', Name: 'echo', ConnectTimeout: '1500ms' };
+      expect((await api.put('/v1/config', entry)).status).toBe(200);
+      const ofEntry = '1500 consul entry service-resolver/echo';
+      expect(await until(async () => connect() === ofEntry)).toBeLessThan(soonMs);
+      await api.put(key, 'connect: 700ms');
+      expect(await until(async () => connect() === '700 kv outrigger/policy/echo')).toBeLessThan(soonMs);
+      await api.delete(key);
+      expect(await until(async () => connect() === ofEntry)).toBeLessThan(2 * soonMs);
+      expect((await mesh.client.call('Unary', 'm')).code).toBe(0);
+    }, 60_000);
   });
