@@ -37,8 +37,10 @@ const key = 'outrigger/rights';
  *
  * Rejects with a ConsulError when the agent cannot say (no answer, no leader). Nothing is written.
  */
-export const proveRights = async (bearer: Bearer, signal: AbortSignal): Promise<readonly MissingRule[]> => {
+export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<readonly MissingRule[]> => {
   const { door, service, registers } = bearer;
+  // Five questions at once listen to it, beside whoever listens to `stop`.
+  const signal = AbortSignal.any([stop]);
   const look = async (path: string, body?: unknown): Promise<Looked> => {
     const answer = await door.look(path, signal, body);
     if (answer.status >= 500 || answer.status === 429)

@@ -1,4 +1,5 @@
 import { ConsulError } from '../consul/errors.ts';
+import type { ConsulDiscovery } from '../settings/settings.ts';
 import { below, items, textOf } from './answers.ts';
 import { because, type Check, type Finding, fault, risk } from './finding.ts';
 import { addressesOf } from './sockets.ts';
@@ -15,7 +16,6 @@ export const agentChecks: readonly Check[] = [
   {
     name: 'agent-version',
     look: async (world) => {
-      const { settings } = world;
       const builds = items(await world.ask('/agent/members')).map((member) =>
         textOf(below(member, 'Tags', 'build')).replace(/:.*/, ''),
       );
@@ -24,7 +24,7 @@ export const agentChecks: readonly Check[] = [
       return [
         fault(
           `${urlOf(world)} belongs to a cluster with Consul ${old}: ${oldestAgent.join('.')} is the oldest that works`,
-          `upgrade it, or ask another: ${settingOf(settings)}`,
+          `upgrade it, or ask another: ${urlSetting}`,
         ),
       ];
     },
@@ -76,18 +76,17 @@ export const agentChecks: readonly Check[] = [
 ];
 
 async function reach(world: World): Promise<Finding[]> {
-  const { door, settings, signal } = world;
+  const { door, signal } = world;
   if (door === null) return [];
   if (typeof door === 'string')
     return [fault(door, 'correct the path, or the rights of the file (chmod, chown)')];
-  const set = settingOf(settings);
   try {
     const { status, text } = await door.look('/status/leader', signal);
     if (status === 400 && /HTTPS server/i.test(text))
       return [
         fault(
           `${urlOf(world)} speaks HTTPS alone`,
-          `write https:// in ${set}, and its CA in discovery.consul.ca-file (CONSUL_CACERT)`,
+          `write https:// in ${urlSetting}, and its CA in discovery.consul.ca-file (CONSUL_CACERT)`,
         ),
       ];
     if (status === 429)
@@ -98,7 +97,7 @@ async function reach(world: World): Promise<Finding[]> {
         ),
       ];
     if (status !== 200)
-      return [fault(`what answers at ${urlOf(world)} is no Consul agent: ${text}`, `correct ${set}`)];
+      return [fault(`what answers at ${urlOf(world)} is no Consul agent: ${text}`, `correct ${urlSetting}`)];
     if (text.trim() === '""')
       return [
         fault(
@@ -114,6 +113,13 @@ async function reach(world: World): Promise<Finding[]> {
       return [
         fault(said.replace(/;.*/, ''), 'write the token there, readable by this user alone (chmod 600)'),
       ];
+    if (/alert/i.test(said) && /certificate/i.test(said))
+      return [
+        fault(
+          `${urlOf(world)} asks for a certificate, and ${discoveryOf(world).certFile === null ? 'there is none' : 'does not believe ours'}`,
+          'name certificate and key in discovery.consul.cert-file and key-file (CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY)',
+        ),
+      ];
     if (/certificate|altname|self[- ]signed|unable to (verify|get)/i.test(said))
       return [
         fault(
@@ -125,13 +131,13 @@ async function reach(world: World): Promise<Finding[]> {
       return [
         fault(
           `${urlOf(world)} does not speak HTTPS`,
-          `write http:// in ${set}, or give the agent's HTTPS port (usually 8501)`,
+          `write http:// in ${urlSetting}, or give the agent's HTTPS port (usually 8501)`,
         ),
       ];
     return [
       fault(
         `the Consul agent does not answer: ${said}`,
-        `start an agent there (consul agent -dev; outrigger agent), or correct ${set}`,
+        `start an agent there (consul agent -dev; outrigger agent), or correct ${urlSetting}`,
       ),
     ];
   }
@@ -166,7 +172,9 @@ const isOlder = (build: string): boolean => {
   return major < oldestAgent[0] || (major === oldestAgent[0] && minor < oldestAgent[1]);
 };
 
-const urlOf = ({ settings: { discovery } }: World): string =>
-  discovery.from === 'consul' ? discovery.url : '';
+/** Where no agent is asked, nobody comes here. */
+const discoveryOf = ({ settings: { discovery } }: World): ConsulDiscovery => discovery as ConsulDiscovery;
 
-const settingOf = (_: World['settings']): string => 'discovery.consul.url (--consul, CONSUL_HTTP_ADDR)';
+const urlOf = (world: World): string => discoveryOf(world).url;
+
+const urlSetting = 'discovery.consul.url (--consul, CONSUL_HTTP_ADDR)';

@@ -38,7 +38,7 @@ export interface World {
   readonly signal: AbortSignal;
   /** Runs work that opens ports of the settings: one after the other, so that no check is in another's way. */
   alone<T>(work: () => Promise<T>): Promise<T>;
-  /** The door, once an agent answers behind it and knows the token; null before: other checks say why. */
+  /** The door, once an agent with a leader is behind it and knows the token; null before: other checks say why. */
   agent(): Promise<ConsulDoor | null>;
   /** What the agent says to a question; null where it refuses or has no answer. */
   ask(path: string): Promise<unknown>;
@@ -69,7 +69,13 @@ export const openWorld = ({ settings, service, kit, signal, token }: WorldOption
   };
   const agent = once(async () => {
     if (door === null || typeof door === 'string') return null;
-    return (await knowsToken(door, signal).catch(() => false)) ? door : null;
+    try {
+      const { status, text } = await door.look('/status/leader', signal);
+      const isAgent = status === 200 && text.trim() !== '""';
+      return isAgent && (await knowsToken(door, signal)) ? door : null;
+    } catch {
+      return null;
+    }
   });
   return {
     settings,
