@@ -39,6 +39,8 @@ export interface ChainTarget {
   readonly Peer: string;
   readonly Datacenter: string;
   readonly MeshGateway?: EntryWords | null | undefined;
+  /** It is reached by another TLS name than its own. */
+  readonly External: boolean;
   readonly Subset?: { readonly Filter: string } | null | undefined;
 }
 
@@ -96,6 +98,7 @@ const target = z.object({
   Peer: name.default(''),
   Datacenter: name.default(''),
   MeshGateway: entryWords.nullish(),
+  External: z.boolean().default(false),
   Subset: z.object({ Filter: z.string().max(8192).default('') }).nullish(),
 });
 

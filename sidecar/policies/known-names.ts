@@ -15,8 +15,8 @@ export interface Meaning {
 
 /** Spellings that are remembered; callers choose them. */
 const mostSpellings = 1024;
-/** How often discovery is told that a name is called, milliseconds: it gives up what nobody calls for minutes. */
-const tellEveryMs = 10_000;
+/** How often discovery is told that a name is called, milliseconds: what was called last is watched the closest. */
+const tellEveryMs = 2000;
 
 /**
  * KnownNames remembers what each spelling of a name means, for as long as the snapshot holds: a call whose name is

@@ -4,6 +4,7 @@ import { readSettings } from '../../sidecar/settings/load.ts';
 import { type Api, apiOf } from './consul-api.ts';
 import { type EchoApp, startEcho } from './echo.ts';
 import { type CallWords, EchoClient } from './echo-client.ts';
+import { type SlowAgent, slowAgent } from './slow-agent.ts';
 
 /** The apps of the mesh: two versions of `web`, and two services of one instance. */
 export type AppName = 'v1' | 'v2' | 'spare' | 'admin';
@@ -33,7 +34,13 @@ export interface RouteMesh {
 const free = '127.0.0.1:0';
 const patienceMs = 5000;
 
-/** Starts four apps with their sidecars and a caller on an agent; all of them are found when it resolves. */
+/** Lists of instances come to the caller so late, milliseconds: whoever did not wait for them would be noticed. */
+const listMs = 250;
+
+/**
+ * Starts four apps with their sidecars on an agent, and a caller to whom it is slow to list instances; all of them are
+ * found when it resolves.
+ */
 export const routeMesh = async (agentUrl: string): Promise<RouteMesh> => {
   const mesh = new OnAgent(agentUrl);
   try {
@@ -56,6 +63,7 @@ class OnAgent implements RouteMesh {
   readonly #url: string;
   readonly #api: Api;
   readonly #closing: { close(): unknown }[] = [];
+  #slow!: SlowAgent;
   #marks = 0;
 
   constructor(url: string) {
@@ -81,6 +89,9 @@ class OnAgent implements RouteMesh {
     }
     this.apps = apps as Record<AppName, EchoApp>;
     this.sidecars = sidecars as Record<AppName, Sidecar>;
+    const isList = ({ pathname, searchParams }: URL): boolean =>
+      pathname.startsWith('/v1/health/connect/') && !searchParams.has('index');
+    this.#slow = this.#keep(await slowAgent(this.#url, (asked) => (isList(asked) ? listMs : 0)));
     ({ caller: this.caller, client: this.client } = await this.addCaller('edge'));
     for (const [service, count] of [
       ['web', 2],
@@ -94,7 +105,7 @@ class OnAgent implements RouteMesh {
   }
 
   async addCaller(name: string): Promise<{ client: EchoClient; caller: Sidecar }> {
-    const caller = this.#keep(await this.#start({ name }));
+    const caller = this.#keep(await this.#start({ name }, this.#slow.url));
     const client = this.#keep(new EchoClient(caller.ports.app, { 'grpc.default_authority': 'web' }));
     return { caller, client };
   }
@@ -153,11 +164,11 @@ class OnAgent implements RouteMesh {
     return each;
   }
 
-  async #start(service: object): Promise<Sidecar> {
+  async #start(service: object, url: string = this.#url): Promise<Sidecar> {
     const settings = {
       service,
       listen: { app: free, admin: free, control: 'none', ...('port' in service && { peers: free }) },
-      discovery: { consul: { url: this.#url } },
+      discovery: { consul: { url } },
     };
     const read = readSettings(JSON.stringify(settings), 'test.yaml', '/');
     const sidecar = await startSidecar(read.settings);

@@ -90,6 +90,7 @@ export class Resolvers {
     const gateway = textOf(wordsOf(target.MeshGateway), 'Mode');
     if (!isHere && (gateway === 'local' || gateway === 'remote'))
       this.#say(`target ${id}: called directly, its mesh gateway (mode ${gateway}) is not honoured`);
+    if (target.External) this.#say(`target ${id}: its ExternalSNI is not honoured`);
     const filter = target.Subset?.Filter.trim() ?? '';
     const name = isHere && filter === '' ? target.Service : id;
     const key = filter === '' ? name : `${name}?${filter}`;

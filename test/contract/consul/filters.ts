@@ -55,5 +55,19 @@ export const filtersStories = (api: Api): void => {
       expect(answer.text).toContain(why);
       expect(answer.index).toBe(1);
     });
+
+    it('looks at the proxy, where the instances of a subset are asked for', async () => {
+      const connect = async (filter: string) =>
+        idsOf(await api.get(`/v1/health/connect/sieved?passing&filter=${encodeURIComponent(filter)}`));
+      expect(await connect('Service.Meta.version == 2')).toEqual([]);
+      expect(await connect('Service.Kind == "connect-proxy" and Service.Port == 15002')).toEqual([
+        'sieved-1-sidecar-proxy',
+      ]);
+    });
+
+    it('knows no other datacenter', async () => {
+      const answer = await api.get('/v1/health/connect/sieved?passing&dc=dc2');
+      expect([answer.status, answer.text]).toEqual([500, 'No path to datacenter']);
+    });
   });
 };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readSlice, writeSlice } from '../../../sidecar/state/plain.ts';
 import { grpcServices } from '../../support/chains.ts';
 import { breathe, drive } from '../../support/drive.ts';
 import { type ChainAgent, chainAgent } from './chain-agent.ts';
@@ -83,6 +84,20 @@ describe('the source consul', () => {
       ['1', 'Service.Meta.version == 1', null],
       ['1', 'Service.Meta.version == 1', 'dc2'],
     ]);
+  });
+
+  it('says what can be written to a file and read again', async () => {
+    one.entries = [
+      ...split(10),
+      { Kind: 'service-resolver', Name: 'next', LoadBalancer: { Policy: 'maglev' } },
+    ];
+    one.hosts['web'] = ['10.0.0.1'];
+    one.source.want('web');
+    one.source.want('spare');
+    await settled('web');
+    await settled('spare');
+    expect(readSlice(writeSlice(one.slice()))).toEqual(one.slice());
+    expect([...one.slice().routes!.keys()]).toEqual(['web', 'spare']);
   });
 
   it('takes a new plan only when each new target has had its first answer', async () => {

@@ -249,6 +249,17 @@ describe('a chain', () => {
     }
   });
 
+  it('names gateways and names of TLS that it passes by', () => {
+    const chain = chainOf('web', { Kind: 'service-resolver', Name: 'web', Redirect: { Datacenter: 'dc2' } });
+    const id = 'web.default.dc2';
+    const target = { ...chain.Targets[id]!, MeshGateway: { Mode: 'local' }, External: true };
+    expect(compile({ ...chain, Targets: { [id]: target } }).unheeded).toEqual([
+      `target ${id}: called directly, its mesh gateway (mode local) is not honoured`,
+      `target ${id}: its ExternalSNI is not honoured`,
+      expect.stringContaining("its protocol is 'tcp'"),
+    ]);
+  });
+
   it.each<[string, (chain: ChainAnswer) => Partial<ChainAnswer>, string]>([
     ['without its start', () => ({ StartNode: 'x' }), "it has no node 'x'"],
     ['that starts at what every object has', () => ({ StartNode: 'constructor' }), "no node 'constructor'"],
