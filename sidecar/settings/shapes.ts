@@ -52,7 +52,11 @@ export const serviceName: z.ZodString = text(
 export const metaWords: z.ZodType<Record<string, string>> = z
   .record(
     text('a key of letters, digits, hyphens and underscores', 'version', /^[A-Za-z0-9_-]{1,128}$/),
-    text("a text of at most 512 characters, quoted where YAML reads something else", "'2'", /^[^]{0,512}$/),
+    text(
+      'a text of at most 512 characters, quoted where YAML reads something else',
+      "'2'",
+      /^[\s\S]{0,512}$/,
+    ),
   )
   .refine((words) => Object.keys(words).length <= 60, { error: () => 'must have 60 keys at most' });
 

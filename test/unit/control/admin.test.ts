@@ -165,7 +165,16 @@ describe('the health port', () => {
     open.push(health);
     const codes = async (port: Admin) => {
       const found: Record<string, number> = {};
-      for (const path of ['/live', '/ready', '/metrics', '/snapshot', '/endpoints', '/stack', '/', '/live/..'])
+      for (const path of [
+        '/live',
+        '/ready',
+        '/metrics',
+        '/snapshot',
+        '/endpoints',
+        '/stack',
+        '/',
+        '/live/..',
+      ])
         found[path] = (await ask(port, path, 'GET', 'orders.example:15003')).code;
       return found;
     };

@@ -143,7 +143,9 @@ describe('the control socket', () => {
     const first = { allow: true, path: path1, headers: [header], methods: ['POST'], unclear: null };
     const permissions = [first, unclear('JWT')];
     const intentions = [{ from: 'web', to: 'orders', allow: false, permissions }];
-    await start(path, { snapshot: () => snapshot({ access: { intentions, allowByDefault: false, because: '' } }) });
+    await start(path, {
+      snapshot: () => snapshot({ access: { intentions, allowByDefault: false, because: '' } }),
+    });
     const { access } = await (await client(path))('getSnapshot');
     expect(access).toMatchObject({
       intentions: [
@@ -163,7 +165,9 @@ describe('the control socket', () => {
     await start(path, { logLevel: () => 'warn', setLogLevel: (level) => void set.push(level) });
     const ask = await client(path);
     expect(await ask('setLogLevel', { level: 'LOG_LEVEL_DEBUG' })).toEqual({ before: 'LOG_LEVEL_WARN' });
-    await expect(ask('setLogLevel')).rejects.toThrow('3 INVALID_ARGUMENT: level must be one of LOG_LEVEL_DEBUG, ');
+    await expect(ask('setLogLevel')).rejects.toThrow(
+      '3 INVALID_ARGUMENT: level must be one of LOG_LEVEL_DEBUG, ',
+    );
     expect(set).toEqual(['debug']);
   });
 
