@@ -6,7 +6,7 @@ type Ask<T> = (question: Question) => Promise<Answer<T>>;
 
 /** What nobody has called for so long is looked up seldom, milliseconds. */
 const idleAfterMs = 30_000;
-/** How seldom, milliseconds: a call to it may meet a list that is so old, until the next look. */
+/** How seldom, milliseconds: the first calls to it may meet what is so old, until the next look. */
 const seldomMs = 5000;
 
 /**

@@ -70,6 +70,8 @@ export class Target {
   /** Consul refused the question, so that nobody should wait for its answer. */
   refused = false;
   readonly #stop: AbortController = new AbortController();
+  /** Had an instance once. */
+  #seen = false;
 
   constructor(question: TargetQuestion, options: TargetsOptions, mayWatch: boolean) {
     this.question = question;
@@ -117,20 +119,26 @@ export class Target {
     void watch<readonly Address[]>({
       kind: 'connect',
       about: name,
-      ask: lazily(kit.clock, wantedAt, async (question) => {
-        const answer = await door.connect(service, question, { filter, dc });
-        if (answer.value !== last?.entries) last = { entries: answer.value, value: usable(answer.value) };
-        const { value } = last;
-        // Nothing usable is not the same as nothing: it must not empty the list.
-        if (value.length === 0 && answer.value.length > 0)
-          throw new ConsulError(
-            'garbage',
-            `Consul at ${door.url}: none of the instances of '${name}' can be dialled`,
-          );
-        return { ...answer, value };
-      }),
+      // What exists is always looked at closely: instances come and go at any time. A name that was made up does not.
+      ask: lazily(
+        kit.clock,
+        () => (this.#seen ? kit.clock.now() : wantedAt()),
+        async (question) => {
+          const answer = await door.connect(service, question, { filter, dc });
+          if (answer.value !== last?.entries) last = { entries: answer.value, value: usable(answer.value) };
+          const { value } = last;
+          // Nothing usable is not the same as nothing: it must not empty the list.
+          if (value.length === 0 && answer.value.length > 0)
+            throw new ConsulError(
+              'garbage',
+              `Consul at ${door.url}: none of the instances of '${name}' can be dialled`,
+            );
+          return { ...answer, value };
+        },
+      ),
       hear: (endpoints) => {
         this.view = this.#viewOf(endpoints);
+        this.#seen ||= endpoints.length > 0;
         this.refused = false;
         changed();
       },
