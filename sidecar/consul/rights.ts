@@ -41,8 +41,10 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
   const { door, service, registers } = bearer;
   // Five questions at once listen to it, beside whoever listens to `stop`.
   const signal = AbortSignal.any([stop]);
+  let unknown = false;
   const look = async (path: string, body?: unknown): Promise<Looked> => {
     const answer = await door.look(path, signal, body);
+    unknown ||= isUnknown(answer);
     if (answer.status >= 500 || answer.status === 429)
       throw new ConsulError('status', answer.text, answer.status);
     return answer;
@@ -86,17 +88,26 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
       granted: mayWrite(`${service}-sidecar-proxy`),
     });
   const granted = await Promise.all(asked.map(({ granted }) => granted));
+  if (unknown) return [unknownToken];
   return asked
     .filter((_, at) => !granted[at])
     .map(({ rule, without, needed }) => ({ rule, without, needed }));
 };
 
+/** In the place of rules, none of which a token has that nobody knows. */
+const unknownToken: MissingRule = {
+  rule: 'everything',
+  without: 'Consul does not know it (ACL not found)',
+  needed: true,
+};
+
+const isUnknown = ({ status, text }: Looked): boolean => status === 403 && /ACL not found/i.test(text);
+
 const isRefusal = ({ status }: Looked): boolean => status === 403 || status === 401;
 
 /** Whether Consul has never heard of the token, which lacks everything then. */
 export const knowsToken = async (door: Pick<ConsulDoor, 'look'>, signal: AbortSignal): Promise<boolean> => {
-  const { status, text } = await door.look(`/kv/${key}`, signal);
-  return status !== 403 || !/ACL not found/i.test(text);
+  return !isUnknown(await door.look(`/kv/${key}`, signal));
 };
 
 /** What the token may do, as far as it is known. */
@@ -173,8 +184,13 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-const sentence = ({ rule, without }: MissingRule): string =>
-  `the ACL token lacks ${rule}: ${without}; add the rule to a policy of the token`;
+const sentence = (missing: MissingRule): string => {
+  const mend =
+    missing === unknownToken
+      ? 'create one, and write it to the token file'
+      : 'add the rule to a policy of the token';
+  return `the ACL token lacks ${missing.rule}: ${missing.without}; ${mend}`;
+};
 
 const tell = (
   before: readonly MissingRule[],

@@ -11,6 +11,7 @@ const mostDialled = 3;
 /** The ways between sidecars: others reach ours, and we reach theirs. */
 export const peersChecks: readonly Check[] = [
   { name: 'advertise', look: advertised },
+  { name: 'registered', look: registered },
   {
     name: 'peers',
     look: async (world) =>
@@ -52,6 +53,35 @@ async function advertised(world: World): Promise<Finding[]> {
   });
 }
 
+/** Dials where Consul sends others, as it is registered now: without advertise that is the agent's own address. */
+async function registered(world: World): Promise<Finding[]> {
+  const { service, settings } = world;
+  if (service === null || settings.advertise !== null || settings.service?.app == null) return [];
+  const here = Object.keys((await world.ask('/agent/services')) ?? {});
+  const ours = items(await world.ask(`/health/connect/${service}?passing`)).filter((entry) =>
+    here.includes(textOf(below(entry, 'Service', 'ID'))),
+  );
+  const found = await Promise.all(
+    placesOf(ours).map(async (place): Promise<Finding[]> => {
+      const why = await whyClosed(place);
+      if (why === null) return [];
+      return [
+        fault(
+          `Consul sends the callers of '${service}' to ${writePlace(place)}, where it is not reached: ${why}`,
+          'set advertise to an address of this machine that others reach, and let listen.peers be open there',
+        ),
+      ];
+    }),
+  );
+  return found.flat();
+}
+
+const placesOf = (entries: readonly unknown[]): { host: string; port: number }[] =>
+  entries.map((entry) => ({
+    host: textOf(below(entry, 'Service', 'Address')) || textOf(below(entry, 'Node', 'Address')),
+    port: numberOf(below(entry, 'Service', 'Port')),
+  }));
+
 const leadsTo = async (where: { host: string; port: number }, { server }: Held): Promise<boolean> => {
   const limit = new AbortController();
   const arrived = once(server, 'connection', { signal: limit.signal }).then(
@@ -76,10 +106,7 @@ async function theirs(world: World, name: string): Promise<Finding[]> {
   const places =
     discovery.from === 'static'
       ? (discovery.services[name] ?? []).filter(({ port }) => port > 0)
-      : items(await world.ask(`/health/connect/${name}?passing`)).map((entry) => ({
-          host: textOf(below(entry, 'Service', 'Address')) || textOf(below(entry, 'Node', 'Address')),
-          port: numberOf(below(entry, 'Service', 'Port')),
-        }));
+      : placesOf(items(await world.ask(`/health/connect/${name}?passing`)));
   const dialled = places.filter(({ port }) => port > 0).slice(0, mostDialled);
   const found = await Promise.all(
     dialled.map(async ({ host, port }): Promise<Finding[]> => {

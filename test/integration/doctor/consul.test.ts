@@ -231,6 +231,19 @@ describe('advertise', () => {
   });
 });
 
+describe('the address in Consul', () => {
+  it('does not lead to us', async () => {
+    const { url, api, app } = await mesh();
+    await api.put('/v1/agent/service/register', {
+      ...{ ID: 'echo-1-sidecar-proxy', Name: 'echo-sidecar-proxy', Kind: 'connect-proxy', Port: 1 },
+      Proxy: { DestinationServiceName: 'echo' },
+    });
+    expect((await examine(echoOn(url, app.port))).causes).toEqual([
+      "registered: Consul sends the callers of 'echo' to 127.0.0.1:1, where it is not reached: nobody listens there",
+    ]);
+  });
+});
+
 describe('a token', () => {
   it('in an agent that asks for none is no fault', async () => {
     const { url } = await mesh();

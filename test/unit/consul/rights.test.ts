@@ -70,6 +70,11 @@ describe('the proof of rights', () => {
     expect(await missing(granting(refused, empty), orders)).toEqual([rule]);
   });
 
+  it('names no rule to a token that Consul does not know', async () => {
+    const stranger: Script = (_, response) => json(response, 'ACL not found', {}, 403);
+    expect(await missing(stranger, orders)).toEqual(['everything']);
+  });
+
   it('is no proof where the agent cannot say', async () => {
     await expect(
       missing((_, response) => json(response, 'No cluster leader', {}, 500), orders),
