@@ -7,6 +7,7 @@ import type { CallOptions } from './call/call.ts';
 import type { DemoOptions } from './demo/demo.ts';
 import type { DoctorOptions } from './doctor.ts';
 import { Exit, UsageError } from './exit.ts';
+import { addLogLevel } from './log-level-command.ts';
 import type { RunOptions } from './run.ts';
 import type { SidecarOptions } from './sidecar.ts';
 
@@ -29,6 +30,7 @@ export const program = (outcome: Outcome): Command => {
   addRun(outrigger, outcome);
   addSidecar(outrigger, outcome);
   addDrain(outrigger, outcome);
+  addLogLevel(outrigger, outcome);
   addAgent(outrigger, outcome);
   addCheck(outrigger, outcome);
   addDoctor(outrigger, outcome);

@@ -17,10 +17,12 @@ export const sidecar = async (options: SidecarOptions, around: Surroundings): Pr
   // Heard from the start: a signal while Consul is asked must not be lost.
   const ending = listenForEnding(around.signals);
   const atOnce = ending.atOnce.then(codeOf);
+  const leaving: (() => void)[] = [];
   try {
-    return await Promise.race([atOnce, serve(originOf(options), around, ending.asked)]);
+    return await Promise.race([atOnce, serve(originOf(options), around, ending.asked, leaving)]);
   } finally {
     ending.leave();
+    for (const leave of leaving) leave();
   }
 };
 
@@ -36,9 +38,10 @@ const serve = async (
   origin: Origin,
   around: Surroundings,
   asked: Promise<NodeJS.Signals>,
+  leaving: (() => void)[],
 ): Promise<number> => {
   const { sidecar: started, settings, log } = await startSaying(origin, around);
-  const leave = switchLevelBySignal(log, around.signals);
+  leaving.push(switchLevelBySignal(log, around.signals));
   const ready = within(started.ready, around.patienceMs).catch((never: Error) => never);
   const waited = await Promise.race([ready, asked]);
   if (waited === false) log.warn({ reasons: await started.notReady() }, 'not ready yet');
@@ -49,7 +52,6 @@ const serve = async (
   // The app may have calls of its own to finish: its way out stays open until it is gone.
   await within(started.appGone(), settings.drain.app);
   await started.close();
-  leave();
   log.info({}, 'ended');
   return Exit.ok;
 };

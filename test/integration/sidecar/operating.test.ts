@@ -48,6 +48,23 @@ describe('an operator', () => {
     });
   });
 
+  it('finds one line for a call whose id would forge another, under an id of our own', async () => {
+    const odd = ['a","level":"error', '%0d%0a{}', 'x'.repeat(129), 'a b', '<script>', "';--", '\\u2028'];
+    for (const id of odd) {
+      lines.length = 0;
+      const request = Buffer.from('{"code":5,"message":"m","details":""}');
+      await mesh.client.call('Fail', request, { metadata: [['x-request-id', id]] });
+      expect([id, told('outbound').length, told('inbound')]).toEqual([id, 1, told('outbound')]);
+      expect(told('inbound')[0]).toMatch(/^[0-9a-f]{32}$/);
+      expect(lines).toHaveLength(2);
+    }
+    // Control: a clean one is kept.
+    lines.length = 0;
+    const words = { metadata: [['x-request-id', 'a.b:c-d_e']] as [string, string][] };
+    await mesh.client.call('Fail', Buffer.from('{"code":5,"message":"m","details":""}'), words);
+    expect(told('inbound')).toEqual(['a.b:c-d_e']);
+  });
+
   it('reaches live, ready and metrics on the health port, and no page that tells more', async () => {
     const { health } = mesh.callees[0]!.ports;
     const codes: Record<string, number> = {};

@@ -75,6 +75,7 @@ describe('outrigger sidecar', () => {
     signals.emit('SIGTERM', 'SIGTERM');
     expect(await ended).toBe(143);
     expect(steps).not.toContain('close');
+    expect(signals.eventNames()).toEqual([]);
   });
 
   it('says why when it was drained before it was ready, and waits to be asked to end', async () => {
