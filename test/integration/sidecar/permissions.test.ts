@@ -222,6 +222,21 @@ describe('a path that is written otherwise', () => {
   });
 });
 
+describe('an intention that goes, where the default is deny', () => {
+  it('takes the right with it within a second', async () => {
+    const agent = keep(await startAgent({ defaultAllow: false }));
+    const rule = { SourceName: 'web', DestinationName: 'echo', Action: 'allow' };
+    const { ID } = (await atAgent(agent.url).ask('POST', '/v1/connect/intentions', rule)) as { ID: string };
+    const { mesh, client } = await pair(agent.url);
+    await mesh.ask('DELETE', `/v1/connect/intentions/${ID}`);
+    const denied = async () => (await client.call('Unary', 'm')).code === grpc.status.PERMISSION_DENIED;
+    expect(await timeUntil(denied, 'the refusal')).toBeLessThan(1000);
+    expect((await client.call('Unary', 'm')).message).toContain(
+      'no intention allows it, and the default is deny (Default behavior configured by ACLs)',
+    );
+  });
+});
+
 describe.each([
   ['the development agent', true],
   [`a real Consul (${version ?? 'not at hand'})`, version !== null],
