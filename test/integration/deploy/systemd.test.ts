@@ -47,9 +47,7 @@ describe('deploy/systemd', () => {
       const told = (output: string): string[] => output.split('\n').filter((line) => line.includes(folder));
       expect(told(analyze('verify', '--man=no', ...files))).toEqual([]);
       const wrong = install('outrigger@wrong.service', unit.replace('ProtectSystem', 'ProtectTheSystem'));
-      expect(told(analyze('verify', '--man=no', wrong)).join()).toContain(
-        "ProtectTheSystem",
-      );
+      expect(told(analyze('verify', '--man=no', wrong)).join()).toContain('ProtectTheSystem');
     },
   );
 
