@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { consulEnvironment, consulToken } from '../../../sidecar/cli/consul-options.ts';
 import { apiOf } from '../../support/consul-api.ts';
@@ -9,8 +10,10 @@ import { consulContract } from './suite.ts';
 const asked = process.env['OUTRIGGER_TEST_CONSUL'] === '1';
 
 if (asked) {
-  const url = String(consulEnvironment(process.env)['url'] ?? 'http://127.0.0.1:8500');
-  const token = consulToken(process.env);
+  const around = consulEnvironment(process.env);
+  const url = String(around['url'] ?? 'http://127.0.0.1:8500');
+  const file = around['token-file'];
+  const token = file === undefined ? consulToken(process.env) : readFileSync(String(file), 'utf8').trim();
   const show = token === undefined ? {} : { token: async () => token };
   const api = apiOf(url, show);
   const authorize = {
@@ -18,6 +21,9 @@ if (asked) {
     ClientCertURI: 'spiffe://x.consul/ns/default/dc/dc1/svc/nobody',
     ClientCertSerial: '00',
   };
+  await api.get('/v1/status/leader').catch(({ cause }) => {
+    throw new Error(`no Consul answers at ${url} (${cause}); set CONSUL_HTTP_ADDR`);
+  });
   const unspoken = (await api.post('/v1/agent/connect/authorize', authorize)).json();
   const nobody = await api.put('/v1/agent/check/pass/nope');
   const acls = nobody.text.startsWith('Unknown check');
