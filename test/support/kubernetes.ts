@@ -109,13 +109,65 @@ const deployment = z.strictObject({
   }),
 });
 
+/** How a container is asked how it is. */
+export interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly grpc?: { readonly port: number };
+}
+
 /** A container of a pod. */
-export type Container = z.infer<typeof container>;
+export interface Container {
+  readonly name: string;
+  readonly restartPolicy?: 'Always';
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly lifecycle?: {
+    readonly preStop: {
+      readonly exec?: { readonly command: readonly string[] };
+      readonly sleep?: { readonly seconds: number };
+    };
+  };
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+  }[];
+}
+
 /** What runs, and how. */
-export type Deployment = z.infer<typeof deployment>;
+export interface Deployment {
+  readonly kind: 'Deployment';
+  readonly spec: {
+    readonly template: {
+      readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+      readonly spec: {
+        readonly terminationGracePeriodSeconds: number;
+        readonly initContainers: readonly Container[];
+        readonly containers: readonly Container[];
+        readonly volumes: readonly { readonly name: string; readonly emptyDir?: object }[];
+      };
+    };
+  };
+}
+
 /** What settings lie in. */
-export type ConfigMap = z.infer<typeof config>;
+export interface ConfigMap {
+  readonly kind: 'ConfigMap';
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** Who a pod is to Kubernetes. */
+export interface ServiceAccount {
+  readonly kind: 'ServiceAccount';
+}
 
 /** Reads one of the objects that deploy/kubernetes consists of; throws with all that is wrong. */
-export const readObject = (object: unknown): z.infer<typeof account> | ConfigMap | Deployment =>
-  z.discriminatedUnion('kind', [account, config, deployment]).parse(object);
+export const readObject = (object: unknown): ServiceAccount | ConfigMap | Deployment =>
+  z.discriminatedUnion('kind', [account, config, deployment]).parse(object) as
+    | ServiceAccount
+    | ConfigMap
+    | Deployment;

@@ -6,12 +6,12 @@ import { type ConfigMap, type Container, type Deployment, readObject } from '../
 
 const path = 'kubernetes/orders.yaml';
 const objects = documents(path).map(readObject);
-const only = <K extends string>(kind: K): Extract<(typeof objects)[number], { kind: K }> =>
-  objects.find((each) => each.kind === kind) as Extract<(typeof objects)[number], { kind: K }>;
-const { spec } = (only('Deployment') as Deployment).spec.template;
+const only = <T extends (typeof objects)[number]>(kind: T['kind']): T =>
+  objects.find((each) => each.kind === kind) as T;
+const { spec } = only<Deployment>('Deployment').spec.template;
 const sidecar = spec.initContainers[0] as Container;
 const app = spec.containers[0] as Container;
-const settings = settingsIn((only('ConfigMap') as ConfigMap).data['mesh.yaml']!, path);
+const settings = settingsIn(only<ConfigMap>('ConfigMap').data['mesh.yaml']!, path);
 const portOf = (name: string): number | undefined =>
   sidecar.ports?.find((port) => port.name === name)?.containerPort;
 
@@ -43,7 +43,7 @@ describe('deploy/kubernetes', () => {
     expect(settings.listen.peers).toEqual({ host: '0.0.0.0', port: portOf('peers') });
     for (const probe of [sidecar.startupProbe, sidecar.livenessProbe, sidecar.readinessProbe])
       expect(probe?.httpGet?.port).toBe('health');
-    const { annotations } = (only('Deployment') as Deployment).spec.template.metadata;
+    const { annotations } = only<Deployment>('Deployment').spec.template.metadata;
     expect(annotations?.['prometheus.io/port']).toBe(String(portOf('health')));
   });
 
