@@ -10,8 +10,8 @@ import { ConfigEntries } from './config-entries.ts';
 import { configRoutes } from './config-routes.ts';
 import { connectRoutes } from './connect.ts';
 import { grpcProbe } from './grpc-probe.ts';
-import { intentionRoutes } from './intention-routes.ts';
 import { IntentionEntries } from './intention-entries.ts';
+import { intentionRoutes } from './intention-routes.ts';
 import { Intentions } from './intentions.ts';
 import { kvRoutes } from './kv.ts';
 import { Ledger } from './ledger.ts';
@@ -100,7 +100,9 @@ export const startAgent = async (options: AgentOptions = {}): Promise<Developmen
   const intentions = new Intentions(ledger, time, options.defaultAllow ?? true);
   const entries = new ConfigEntries(ledger);
   const rules = new IntentionEntries(ledger, intentions, (service) =>
-    /^(?:http2?|grpc)$/.test(String(new Chain(service, entries, authorities.trustDomain).compile()['Protocol'])),
+    /^(?:http2?|grpc)$/.test(
+      String(new Chain(service, entries, authorities.trustDomain).compile()['Protocol']),
+    ),
   );
   let port = 0;
   const shownHost = isIP(host) === 6 ? `[${host}]` : host;
