@@ -3,7 +3,7 @@ import { createServer as createHttp, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import { doctor } from '../../sidecar/cli/doctor.ts';
 import { startAgent } from '../../sidecar/consul-dev/index.ts';
 import type { Diagnosis } from '../../sidecar/doctor/examine.ts';
@@ -67,7 +67,7 @@ export const clinic = (): Clinic => {
   afterEach(async () => {
     for (const each of open.splice(0).reverse()) await each.close();
   });
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const keep: Clinic['keep'] = (each) => {
     open.push(each);
     return each;
