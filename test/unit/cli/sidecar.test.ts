@@ -7,6 +7,7 @@ import { sidecar } from '../../../sidecar/cli/sidecar.ts';
 import type { StartedSidecar, Surroundings } from '../../../sidecar/cli/started.ts';
 import type { Log } from '../../../sidecar/core/log.ts';
 import { loadSettings } from '../../../sidecar/settings/load.ts';
+import type { Settings } from '../../../sidecar/settings/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'outrigger-sidecar-'));
 const config = join(folder, 'mesh.yaml');
@@ -19,8 +20,10 @@ const stage = (parts: Partial<StartedSidecar> = {}) => {
   const note = (_fields: object, event: string): void => void steps.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };
   let file: { path: string } | undefined;
+  let settings: Settings;
   const around: Surroundings = {
-    start: async (_settings, options) => {
+    start: async (given, options) => {
+      settings = given;
       file = options.file;
       return {
         ports: { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
@@ -39,7 +42,7 @@ const stage = (parts: Partial<StartedSidecar> = {}) => {
     patienceMs: 5,
     terminal: false,
   };
-  return { around, signals, steps, file: () => file };
+  return { around, signals, steps, file: () => file, settings: () => settings };
 };
 
 describe('outrigger sidecar', () => {
@@ -97,5 +100,18 @@ describe('outrigger sidecar', () => {
     while (!steps.includes('not ready yet')) await new Promise((resolve) => setImmediate(resolve));
     signals.emit('SIGTERM', 'SIGTERM');
     expect(await ended).toBe(0);
+  });
+
+  it('takes from the command line what a host learns only when it runs', async () => {
+    const { around, signals, settings } = stage();
+    const words = { config, consul: 'http://10.0.0.1:8500', tokenFile: '/run/token', advertise: '10.1.2.3' };
+    const ended = sidecar(words, around);
+    await new Promise((resolve) => setImmediate(resolve));
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(0);
+    expect(settings()).toMatchObject({
+      advertise: { host: '10.1.2.3', port: null },
+      discovery: { url: 'http://10.0.0.1:8500', tokenFile: '/run/token' },
+    });
   });
 });
