@@ -35,29 +35,25 @@ export class Pool implements EndpointHome {
   follow(snapshot: Snapshot): void {
     if (this.#closed) return;
     const byKey = new Map<string, Endpoint>();
-    const current = new Map<string, readonly Endpoint[]>();
     for (const view of [...snapshot.services.values(), ...snapshot.targets.values()]) {
-      // Of the service itself: a subset of it has another name.
-      const { all } = policyOf(snapshot.policies, view.endpoints[0]?.service ?? view.name);
       const endpoints = view.endpoints.map((address) => {
-        const key = keyOf(view, address);
+        const key = keyOf(address);
         const endpoint =
           this.#byKey.get(key) ??
           byKey.get(key) ??
           this.#revive(key) ??
-          new Endpoint(this, view.name, address);
-        endpoint.tune(all);
+          new Endpoint(this, address.service, address);
+        endpoint.tune(policyOf(snapshot.policies, address.service).all);
         byKey.set(key, endpoint);
         return endpoint;
       });
       const before = this.#byView.get(view);
       const list = before?.every((endpoint, at) => endpoint === endpoints[at]) ? before : unique(endpoints);
       if (list !== before) this.#byView.set(view, list);
-      current.set(view.name, list);
     }
     const old = this.#byKey;
     this.#byKey = byKey;
-    this.#current = current;
+    this.#current = byService(byKey.values());
     for (const [key, endpoint] of old) if (byKey.get(key) !== endpoint) this.#leave(key, endpoint);
   }
 
@@ -67,11 +63,9 @@ export class Pool implements EndpointHome {
    */
   endpoints = (service: ServiceView): readonly Endpoint[] => this.#byView.get(service) ?? none;
 
-  /** Whether calls to a view of that name are in flight, streams included. */
-  isBusy(name: string): boolean {
-    for (const endpoint of this.#byKey.values())
-      if (endpoint.service === name && endpoint.load > 0) return true;
-    return false;
+  /** Whether calls to a service are in flight, streams included. */
+  isBusy(service: string): boolean {
+    return (this.#current.get(service) ?? none).some(({ load }) => load > 0);
   }
 
   /** Every endpoint, by service; those that leave and still have calls in flight come last. */
@@ -126,10 +120,22 @@ export class Pool implements EndpointHome {
   }
 }
 
+const byService = (endpoints: Iterable<Endpoint>): ReadonlyMap<string, readonly Endpoint[]> => {
+  const lists = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    const list = lists.get(endpoint.service);
+    if (list === undefined) lists.set(endpoint.service, [endpoint]);
+    else list.push(endpoint);
+  }
+  return lists;
+};
+
 const unique = (endpoints: readonly Endpoint[]): readonly Endpoint[] => [...new Set(endpoints)];
 
 const none: readonly Endpoint[] = [];
 
-/** What makes two addresses the same instance: also the name that its certificate must carry. */
-const keyOf = ({ name }: ServiceView, { id, host, port, service }: Address): string =>
-  `${name}\0${id}\0${host}\0${port}\0${service}`;
+/**
+ * What makes two addresses the same instance: also the name that its certificate must carry. Not the view: who is in
+ * a subset and in the whole service has one gate, and connections that outlast a change of routes.
+ */
+const keyOf = ({ id, host, port, service }: Address): string => `${service}\0${id}\0${host}\0${port}`;

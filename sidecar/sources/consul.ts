@@ -205,7 +205,7 @@ class ConsulSource implements Source {
   }
 
   #hasCalls({ targets }: Upstream): boolean {
-    return targets.some(({ question }) => this.#isBusy(question.name));
+    return targets.some(({ question }) => this.#isBusy(question.service));
   }
 
   #forget(name: string): void {

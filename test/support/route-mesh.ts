@@ -35,7 +35,7 @@ const free = '127.0.0.1:0';
 const patienceMs = 5000;
 
 /** Lists of instances come to the caller so late, milliseconds: whoever did not wait for them would be noticed. */
-const listMs = 250;
+const listMs = 150;
 
 /**
  * Starts four apps with their sidecars on an agent, and a caller to whom it is slow to list instances; all of them are

@@ -55,6 +55,37 @@ describe('the pool', () => {
     expect(pool.endpoints(renamed)[0]).not.toBe(before[0]);
   });
 
+  it('keeps an endpoint whose routes change: a subset of a service has the same instances', () => {
+    const { pool } = setUp();
+    pool.follow(knowing(two()));
+    const before = pool.list();
+    const subset = { ...two(), name: 'v1.inventory.default.dc1', endpoints: two().endpoints.slice(1) };
+    const rest = { ...two(), name: 'v2.inventory.default.dc1', endpoints: two().endpoints.slice(0, 1) };
+    const targets = new Map([subset, rest].map((view) => [view.name, view]));
+    pool.follow({ ...knowing(), targets });
+    expect(pool.endpoints(subset)).toEqual([before[1]]);
+    expect(pool.endpoints(rest)).toEqual([before[0]]);
+    expect(pool.list()).toEqual([before[1], before[0]]); // nobody leaves
+    // A gate may shut while the service has another instance, in whichever subset.
+    expect(pool.othersAvailable(before[0]!)).toBe(true);
+    pool.follow({ ...knowing(), targets: new Map([[subset.name, subset]]) });
+    expect(pool.othersAvailable(before[1]!)).toBe(false);
+  });
+
+  it('knows which services have calls in flight', async () => {
+    const { pool, kit, links } = setUp();
+    const view = two();
+    pool.follow(knowing(view));
+    const [endpoint] = pool.endpoints(view);
+    expect(pool.isBusy('inventory')).toBe(false);
+    const status = run<Attempt>((each) => endpoint!.send(each), newAttempt(kit.clock, endpoint!));
+    expect([pool.isBusy('inventory'), pool.isBusy('payments')]).toEqual([true, false]);
+    links[0]!.ready();
+    links[0]!.end(0);
+    expect(await status).toBe(ok);
+    expect(pool.isBusy('inventory')).toBe(false);
+  });
+
   it('keeps services apart that share an address', () => {
     const { pool } = setUp();
     const a = service('a', '10.0.0.1:1');
