@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Flag, FrameType, preface } from '../../../wire/frames.ts';
-import type { IdentityFiles } from '../../support/certificates.ts';
+import { certificates, type IdentityFiles } from '../../support/certificates.ts';
 import { ping, RawPeer, request, settings, settingsAck, until } from '../../support/raw-http2.ts';
 import { sumOf, type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
 
@@ -201,5 +201,39 @@ describe('a TLS session is not resumed, because it would outlive its certificate
       control.close();
       await mesh.close();
     }
+  });
+});
+
+describe('identity.min-version', () => {
+  it('TLSv1.3 refuses TLS 1.2, whoever speaks it, and two sidecars call each other as before', async () => {
+    const made = await certificates();
+    const least = async (service: string) => ({
+      identity: { files: await made.write(service), 'min-version': 'TLSv1.3' },
+    });
+    const mesh = await twoSidecars({ callee: await least('echo'), caller: await least('web') });
+    const { cert, key, ca } = await made.write('peer');
+    const shake = (maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = tls.connect({
+          port: Number(mesh.callees[0]!.ports.peers!.split(':')[1]),
+          host: '127.0.0.1',
+          cert: readFileSync(cert),
+          key: readFileSync(key),
+          ca: readFileSync(ca),
+          checkServerIdentity: () => undefined,
+          ALPNProtocols: ['h2'],
+          maxVersion,
+        });
+        socket.once('secureConnect', () => {
+          resolve(socket.getProtocol() ?? '');
+          socket.destroy();
+        });
+        socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      });
+    expect(await shake('TLSv1.2')).toMatch(/PROTOCOL_VERSION|ECONNRESET/);
+    expect(await shake('TLSv1.3')).toBe('TLSv1.3');
+    expect((await mesh.client.call('Unary', 'm')).code).toBe(0);
+    await mesh.close();
+    await made.close();
   });
 });
