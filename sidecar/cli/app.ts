@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { codeOf } from './ending.ts';
@@ -36,11 +37,26 @@ export const startApp = (command: readonly string[], env: NodeJS.ProcessEnv): Ap
   return { ended, failure: () => failure, signal: (signal) => void child.kill(signal) };
 };
 
-/** A port of 127.0.0.1 that is free now, for an app that is told its port. */
-export const freePort = (): Promise<number> =>
+/** Tries before the system is asked for any port. */
+const tries = 50;
+
+/**
+ * A port of 127.0.0.1 that is free now, for an app that is told its port. It lies below those that systems hand out by
+ * themselves (32768 and up on Linux, 49152 on others): until the app listens, no connection and no other listener on
+ * port 0 gets it. `pick` is chance.
+ */
+export const freePort = async (pick: () => number = () => randomInt(20_000, 30_000)): Promise<number> => {
+  for (let left = tries; left > 0; left--) {
+    const port = await bindOnce(pick()).catch(() => null);
+    if (port !== null) return port;
+  }
+  return bindOnce(0);
+};
+
+const bindOnce = (wanted: number): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(wanted, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;
       server.close(() => resolve(port));
     });
