@@ -97,6 +97,13 @@ const leftOf = (slice: Slice): Left =>
 /** Takes off what the source now says itself; true when that was anything. */
 const confirm = (left: Left, said: Slice): boolean => {
   let isHeard = false;
+  // An answer about a name is about all that was said of it: routes take the place of instances, and the other way round.
+  const names = [...(said.asked?.keys() ?? [])];
+  for (const [part, kept] of left) {
+    if (!(kept instanceof Map)) continue;
+    for (const name of names) isHeard = kept.delete(name) || isHeard;
+    if (kept.size === 0) left.delete(part);
+  }
   for (const [part, value] of Object.entries(said)) {
     const kept = left.get(part);
     const isAwaited = part === 'access' && said.access?.awaited === true;

@@ -28,7 +28,11 @@ const kept: Slice = {
 const start = () => {
   const kit = stillKit();
   const slice = new Cell(nothing);
-  const now: { trouble: string | null; wanted: string[] } = { trouble: null, wanted: [] };
+  const now: { trouble: string | null; wanted: string[]; heeded: boolean } = {
+    trouble: null,
+    wanted: [],
+    heeded: false,
+  };
   const source = rememberingSource(
     'mesh',
     {
@@ -36,6 +40,9 @@ const start = () => {
       want: (name) => void now.wanted.push(name),
       describe: () => '',
       trouble: () => now.trouble,
+      heed: (isBusy) => {
+        now.heeded = isBusy('echo');
+      },
       close: () => {},
     },
     { value: kept, savedAt: kit.clock.wall() },
@@ -49,9 +56,11 @@ const start = () => {
 };
 
 describe('a source that remembers', () => {
-  it('asks at once for every name that it knew', () => {
+  it('asks at once for every name that it knew, and hears which are busy', () => {
     const { now, source } = start();
     expect(now.wanted).toEqual(['echo', 'orders']);
+    source.heed?.(() => true);
+    expect(now.heeded).toBe(true);
     source.close();
   });
 
@@ -104,6 +113,16 @@ describe('a source that remembers', () => {
     kit.pass(100);
     expect([known(), source.inUse()]).toEqual([{ orders: 8 }, false]);
     expect(kit.wheel.size).toBe(0);
+    source.close();
+  });
+
+  it('gives up the instances of a name for the routes that Consul now has for it', () => {
+    const { kit, slice, now, source, known } = start();
+    now.trouble = 'nobody listens there';
+    kit.pass(100);
+    const table = { name: 'echo', protocol: 'grpc', rules: [] };
+    slice.set({ ...nothing, asked: asked('echo'), routes: new Map([['echo', table]]) });
+    expect(known()).toEqual({ orders: 2 });
     source.close();
   });
 
