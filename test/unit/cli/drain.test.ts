@@ -44,6 +44,8 @@ describe('outrigger drain', () => {
 
   it('passes on why it could not', async () => {
     await start(() => Promise.reject(new Error('no way')));
-    await expect(drain({ control: path, timeoutMs: 5000 })).rejects.toThrow('the sidecar did not drain: no way');
+    await expect(drain({ control: path, timeoutMs: 5000 })).rejects.toThrow(
+      'the sidecar did not drain: no way',
+    );
   });
 });
