@@ -30,8 +30,8 @@ export class Resolvers {
   readonly #chain: ChainAnswer;
   readonly #say: (what: string) => void;
   readonly #targets: Map<string, TargetQuestion> = new Map();
-  /** By target. */
-  readonly #connects: Map<TargetQuestion, number> = new Map();
+  /** By service. */
+  readonly #connects: Map<string, number> = new Map();
   readonly #balances: Set<Balance | null> = new Set();
 
   /** `say` hears what does not hold here. */
@@ -58,8 +58,9 @@ export class Resolvers {
     const ids = [textOf(resolver, 'Target'), ...textsOf(failover, 'Targets')];
     const targets = ids.flatMap((id) => this.#target(id) ?? []);
     const connectMs = durationMs(resolver['ConnectTimeout']);
-    if (connectMs !== null && connectMs !== defaultConnectMs)
-      for (const target of targets) this.#connects.set(target, connectMs);
+    const [first] = targets;
+    if (first !== undefined && connectMs !== null && connectMs !== defaultConnectMs)
+      this.#connects.set(first.service, connectMs);
     this.#balances.add(this.#balance(node, where));
     return targets.map(({ key }) => key);
   }
@@ -74,7 +75,8 @@ export class Resolvers {
     const [balance = null, ...others] = this.#balances;
     if (others.length > 0) this.#say('the resolvers want different load balancers: none of them is honoured');
     else if (balance !== null) rule(this.#name, { balance }, this.#name);
-    for (const [{ name, service }, connect] of this.#connects) rule(name, { connect }, service);
+    // Of the service whose instances are dialled, in whichever subset they stand.
+    for (const [service, connect] of this.#connects) rule(service, { connect }, service);
     return rules;
   }
 

@@ -237,6 +237,15 @@ describe('a chain', () => {
     expect(unheeded).toEqual(notes);
   });
 
+  it('hands the time to connect on as policy of the service, whatever its subsets', () => {
+    const { policies } = planOf(
+      { ...subsets, ConnectTimeout: '1s', Failover: { '*': { Service: 'spare' } } },
+      { Kind: 'service-resolver', Name: 'spare', ConnectTimeout: '2s' },
+    );
+    // That of another service is said where it is called itself.
+    expect(policies.map(({ service, words }) => [service, words])).toEqual([['web', { connect: 1000 }]]);
+  });
+
   it('never calls what lies in other namespaces, partitions and clusters', () => {
     const chain = chainOf('web', { Kind: 'service-resolver', Name: 'web', Redirect: { Service: 'moved' } });
     const id = 'moved.default.dc1';
