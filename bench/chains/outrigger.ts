@@ -3,14 +3,18 @@ import { fileURLToPath } from 'node:url';
 import type { Chain, Counted, Ground, Start } from './chain.ts';
 import { freePorts, type Program, startProgram } from './program.ts';
 
-const command = fileURLToPath(new URL('../../sidecar/cli/main.js', import.meta.url));
+/** As users start it, and, for a profile, the program that this starts. */
+const launcher = fileURLToPath(new URL('../../../bin/outrigger', import.meta.url));
+const program = fileURLToPath(new URL('../../sidecar/cli/main.js', import.meta.url));
 
 const sidecar = (ground: Ground, name: string, file: string, port: number): Promise<Program> => {
   const path = `${ground.directory}/${name}.yaml`;
   writeFileSync(path, file);
-  const profile = ground.profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${ground.profiles}`];
-  const args = [...profile, command, 'sidecar', '--config', path];
-  return startProgram(process.execPath, args, `${ground.directory}/${name}.log`, port);
+  const words = ['sidecar', '--config', path];
+  const log = `${ground.directory}/${name}.log`;
+  if (ground.profiles === null) return startProgram(launcher, words, log, port);
+  const profile = ['--cpu-prof', `--cpu-prof-dir=${ground.profiles}`, program];
+  return startProgram(process.execPath, [...profile, ...words], log, port);
 };
 
 /** The sidecar as anyone would run it: every filter and every metric on, log level and limits as they come. */
