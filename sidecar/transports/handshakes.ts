@@ -32,14 +32,18 @@ export class Handshakes {
     this.#kit = kit;
   }
 
-  /** Takes a socket in, or ends it when there is no room or nobody to be yet. */
-  begin(socket: Socket, identity: Identity | null): void {
+  /** Takes a socket in and answers true, or ends it when there is no room or nobody to be yet. */
+  begin(socket: Socket, identity: Identity | null): boolean {
     const from = socket.remoteAddress ?? '';
-    if (identity === null || !this.#makeRoom(from)) return this.#refuse(socket);
+    if (identity === null || !this.#makeRoom(from)) {
+      this.#refuse(socket);
+      return false;
+    }
     this.#pending.set(from, (this.#pending.get(from) ?? 0) + 1);
     const key = keyOf(socket);
     this.#under.set(key, { socket, identity, from, since: this.#kit.clock.now() });
     socket.once('close', () => this.#end(key));
+    return true;
   }
 
   /** The handshake is over: whom we believed when it began. */

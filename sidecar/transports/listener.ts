@@ -123,14 +123,17 @@ class OpenListener implements Listener {
       ...mutual(leastTls),
       handshakeTimeout: limits.prefaceMs,
     });
+    // In front of it, so that a socket that is refused costs no TLS: it is handed on as Node's pages say.
+    const door = net.createServer((socket) => {
+      if (this.#handshakes.begin(socket, identities.value)) server.emit('connection', socket);
+    });
     // New handshakes show the newest certificate; open connections keep theirs until they drain.
     const apply = (identity: Identity | null): void => {
       if (identity !== null) server.setSecureContext(contextOptions(identity, leastTls));
     };
     apply(identities.value);
     const unlisten = identities.listen(apply);
-    server.on('close', unlisten);
-    server.on('connection', (socket: net.Socket) => this.#handshakes.begin(socket, identities.value));
+    door.on('close', unlisten);
     server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
       kit.meter.count('outrigger_handshakes_refused_total', refusalReason(error, socket)).value++;
       const why = socket.authorizationError ?? error.message;
@@ -138,7 +141,7 @@ class OpenListener implements Listener {
       socket.destroy();
     });
     server.on('secureConnection', (socket) => this.#identify(socket, identities));
-    return server;
+    return door;
   }
 
   #identify(socket: tls.TLSSocket, identities: Cell<Identity | null>): void {
