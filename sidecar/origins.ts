@@ -113,7 +113,14 @@ const openKept = (
   kit: Kit,
 ): Promise<State> => {
   const keepsIdentity = identity.from === 'consul';
-  return openState({ stateDir, service: service?.name ?? null, agent: url, keepsIdentity, kit, env: process.env });
+  return openState({
+    stateDir,
+    service: service?.name ?? null,
+    agent: url,
+    keepsIdentity,
+    kit,
+    env: process.env,
+  });
 };
 
 const openIdentity = async (
