@@ -9,7 +9,7 @@ export const mostPolls: number = 12;
 export const mostLooks: number = 4;
 /** Longest that one question may hang, milliseconds: after a wipe Consul hangs for the whole of it. */
 const longestWaitMs = 30_000;
-/** Between two looks into the agent's cache, milliseconds; spread, so that watches do not look in one moment. */
+/** Between two rounds of looks into the agent's cache, milliseconds; spread, so that sidecars do not look in one moment. */
 const lookMs = { least: 500, most: 800 } as const;
 /**
  * A name takes the place of one that was called so much earlier, milliseconds. Less, and names that are all called
@@ -29,8 +29,8 @@ export interface Place {
 export interface Seat {
   /** The place of this watch, now; null: others deserve it more, and the agent's cache is to be looked into. */
   hang(): Place | null;
-  /** How long to pause before the next look into the agent's cache, milliseconds. */
-  lookAfterMs(): number;
+  /** How long to pause at `now`, of the kit's clock, before the next look into the agent's cache, milliseconds. */
+  lookAfterMs(now: number): number;
   /** Gives everything back. */
   leave(): void;
 }
@@ -46,6 +46,8 @@ export class Polls {
   readonly #places: number;
   readonly #random: () => number;
   #kept = 0;
+  /** When the next round of looks begins, by the kit's clock. */
+  #roundAt = 0;
   readonly #holding: Set<Member> = new Set();
 
   constructor(random: () => number, places: number = mostPolls, looks: number = mostLooks) {
@@ -96,8 +98,14 @@ export class Polls {
     return Math.floor(longestWaitMs * (0.8 + 0.2 * this.#random()));
   }
 
-  lookAfterMs(): number {
-    return Math.floor(lookMs.least + (lookMs.most - lookMs.least) * this.#random());
+  /**
+   * All watches look in one round: forty looks in a row wake the process, and the agent, a few times only, where forty
+   * looks that are spread wake both eighty times. The turns keep a round from being a burst.
+   */
+  lookAfterMs(now: number): number {
+    if (now >= this.#roundAt)
+      this.#roundAt = now + Math.floor(lookMs.least + (lookMs.most - lookMs.least) * this.#random());
+    return this.#roundAt - now;
   }
 
   get #room(): number {
@@ -134,8 +142,8 @@ class Member implements Seat {
     return { waitMs: this.#polls.waitMs(), signal: this.#room.signal };
   }
 
-  lookAfterMs(): number {
-    return this.#polls.lookAfterMs();
+  lookAfterMs(now: number): number {
+    return this.#polls.lookAfterMs(now);
   }
 
   /** Makes room for another. */

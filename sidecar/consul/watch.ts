@@ -136,7 +136,7 @@ class Watch<T> {
   /** Looks into the agent's cache, which the agent itself keeps fresh. */
   async #look(): Promise<void> {
     const { kit, signal, mode } = this.#options;
-    await pause(kit, this.#seat.lookAfterMs(), signal);
+    await pause(kit, this.#seat.lookAfterMs(kit.clock.now()), signal);
     const answer = await this.#ask({ signal, mode, cached: true, seen: this.#seen });
     if (answer !== null && !signal.aborted) this.#hear(answer);
   }

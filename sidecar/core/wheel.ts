@@ -24,12 +24,15 @@ export const timer = (expire: () => void): Timer => ({
 
 const tickMs = 5;
 const slots = 1024;
+/** Turns in a row without anything due, after which it is looked how long there will be nothing. */
+const quietTurns = 8;
 
 /**
  * Wheel keeps every timer of the data path: arming and disarming are a few assignments, no timer object of Node's
  * per call. One turn is 5.12 s; what is due later stays in its slot and is passed over until its turn.
  *
- * It sleeps while empty. Ref: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6.
+ * It sleeps while empty, and naps while nothing is due: a process with nothing to do wakes up a few times a second,
+ * not two hundred times. Ref: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6.
  */
 export class Wheel {
   readonly #clock: Clock;
@@ -37,6 +40,10 @@ export class Wheel {
   #position = 0;
   #size = 0;
   #interval: NodeJS.Timeout | null = null;
+  /** Turns since something was due. */
+  #quiet = 0;
+  /** While it naps: when it wakes, monotonic milliseconds; else 0. */
+  #napUntil = 0;
   readonly #manual: boolean;
 
   /** `manual`: no timer of Node's; the test calls `turn()` itself. */
@@ -59,6 +66,7 @@ export class Wheel {
   armAt(timer: Timer, dueAt: number): void {
     if (timer.slot >= 0) this.disarm(timer);
     if (this.#interval === null) this.#wake();
+    else if (dueAt < this.#napUntil) this.#rouse();
     timer.dueAt = dueAt;
     const tick = Math.max(Math.ceil(dueAt / tickMs), this.#position + 1);
     const slot = tick % slots;
@@ -96,6 +104,8 @@ export class Wheel {
     }
     // Asleep only after a whole tick without a timer: one call after another must not start and stop the clockwork.
     if (this.#size === 0) this.#sleep();
+    else if (this.#napUntil > 0) this.#rouse();
+    else if (++this.#quiet >= quietTurns) this.#nap();
   }
 
   /** Stops the clockwork and forgets all timers. */
@@ -110,6 +120,7 @@ export class Wheel {
       const after: Timer | null = timer.after;
       if (timer.dueAt <= now) {
         this.disarm(timer);
+        this.#quiet = 0;
         timer.expire();
         // What expire() did may have taken `after` off this slot: begin again from its head.
         timer = after !== null && after.slot !== slot ? this.#heads[slot]! : after!;
@@ -119,11 +130,33 @@ export class Wheel {
 
   #wake(): void {
     if (this.#size === 0) this.#position = Math.floor(this.#clock.now() / tickMs);
+    this.#rouse();
+  }
+
+  /** Turns with every tick from now on. */
+  #rouse(): void {
+    this.#sleep();
     if (!this.#manual) this.#interval = setInterval(() => this.turn(), tickMs).unref();
   }
 
+  /** Until the first slot that holds anything: it may not be due then, but nothing is before. */
+  #nap(): void {
+    this.#quiet = 0;
+    if (this.#manual) return;
+    let ticks = 1;
+    while (ticks < slots && this.#heads[(this.#position + ticks) % slots] === null) ticks++;
+    if (ticks <= quietTurns) return;
+    this.#sleep();
+    this.#napUntil = (this.#position + ticks) * tickMs;
+    const ms = Math.max(1, Math.ceil(this.#napUntil - this.#clock.now()));
+    this.#interval = setTimeout(() => this.turn(), ms).unref();
+  }
+
   #sleep(): void {
+    // Takes off a nap as well.
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
+    this.#napUntil = 0;
+    this.#quiet = 0;
   }
 }

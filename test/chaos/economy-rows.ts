@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { metric, skipped, within } from '../support/outages.ts';
-import { consulVersion } from '../support/real-consul.ts';
+import { consulVersion, startRealConsul } from '../support/real-consul.ts';
 import {
   type Apart,
   addInstance,
   cpuOf,
   criticalSeen,
-  crowded,
+  crowd,
   nameOf,
   removeInstance,
   startApart,
@@ -30,12 +30,11 @@ const startAll = async (consul: Parameters<typeof startApart>[0], count: number)
 /** Eight sidecars that know forty services each, on one agent, with nothing to do. */
 const idle = async (forMs: number): Promise<Finding> => {
   if (consulVersion() === null) return skipped;
-  const consul = await crowded(upstreams, 2);
+  const consul = await startRealConsul();
   const all: Apart[] = [];
   try {
     all.push(...(await startAll(consul, sidecars)));
-    for (const one of all) await one.want(upstreams);
-    await within(20_000, async () => (await all.at(-1)!.cost()).known >= upstreams);
+    await crowd(consul, all, upstreams, 2);
     await pause(3000);
     const critical = criticalSeen(consul);
     const agentCpu = await cpuOf(consul.pid);
@@ -65,14 +64,14 @@ const idle = async (forMs: number): Promise<Finding> => {
 const scale = async (updates: number): Promise<Finding> => {
   if (consulVersion() === null) return skipped;
   const services = 200;
-  const consul = await crowded(services, 5);
+  const consul = await startRealConsul();
   const all: Apart[] = [];
   try {
     all.push(...(await startAll(consul, 1)));
     const [one] = all;
-    await one!.want(services);
-    await within(30_000, async () => (await one!.cost()).known >= services);
+    await crowd(consul, all, services, 5);
     await pause(3000);
+    one!.listen();
     one!.begin();
     const lateMs: number[] = [];
     for (let turn = 0; turn < updates; turn++) {

@@ -13,7 +13,7 @@ export interface Cost {
   /** Octets. */
   readonly rss: number;
   readonly metrics: string;
-  /** Services that it knows. */
+  /** Services of which it knows instances. */
   readonly known: number;
 }
 
@@ -43,9 +43,12 @@ const look = (): void => {
     process.send!({ service, count: endpoints.length, at: Date.now() } satisfies Heard);
   }
 };
-setInterval(look, 10);
 
 process.on('message', async (word) => {
+  if (word === 'listen') {
+    setInterval(look, 10);
+    return;
+  }
   if (word === 'begin') {
     begin.cpu = process.cpuUsage();
     begin.at = performance.now();
@@ -61,7 +64,7 @@ process.on('message', async (word) => {
     wallMs: performance.now() - begin.at,
     rss: process.memoryUsage.rss(),
     metrics: sidecar.metrics().text,
-    known: sidecar.snapshot().services.size,
+    known: [...sidecar.snapshot().services.values()].filter(({ endpoints }) => endpoints.length > 0).length,
   };
   process.send!(cost);
 });

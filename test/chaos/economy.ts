@@ -4,21 +4,25 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type EchoApp, startEcho } from '../support/echo.ts';
 import { EchoClient } from '../support/echo-client.ts';
-import { type RealConsul, startRealConsul } from '../support/real-consul.ts';
+import type { RealConsul } from '../support/real-consul.ts';
 import type { Cost, Heard } from './economy-sidecar.ts';
 
 /** A sidecar in a process of its own. */
 export interface Apart {
   readonly heard: Heard[];
-  /** Makes it watch so many services, the last one called last. */
-  want(services: number): Promise<void>;
+  /** Makes it watch these services, the last one called last. */
+  want(names: readonly string[]): Promise<void>;
+  /** Counts what it costs from here on. */
   begin(): void;
+  /** Tells of every change from here on, which costs a little itself. */
+  listen(): void;
   cost(): Promise<Cost>;
   close(): Promise<void>;
 }
 
 const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const free = '127.0.0.1:0';
+const patienceMs = 60_000;
 
 /** Starts one, beside an app of its own. */
 export const startApart = async (consul: RealConsul, name: string): Promise<Apart> => {
@@ -55,16 +59,19 @@ class Process implements Apart {
     this.#port = ((await this.#next()) as { app: string }).app;
   }
 
-  async want(services: number): Promise<void> {
-    for (let at = 0; at < services; at++) {
-      const client = new EchoClient(this.#port, { 'grpc.default_authority': nameOf(at) });
-      await client.call('Unary', 'm', { deadlineMs: 5 });
-      client.close();
-    }
+  async want(names: readonly string[]): Promise<void> {
+    const client = new EchoClient(this.#port);
+    for (const name of names)
+      await client.call('Unary', 'm', { deadlineMs: 2000, metadata: [['x-outrigger-service', name]] });
+    client.close();
   }
 
   begin(): void {
     this.#child.send('begin');
+  }
+
+  listen(): void {
+    this.#child.send('listen');
   }
 
   async cost(): Promise<Cost> {
@@ -117,14 +124,34 @@ export const removeInstance = async (consul: RealConsul, service: string, at: nu
   await fetch(`${consul.url}/v1/agent/service/deregister/${service}-${at}-sidecar-proxy`, { method: 'PUT' });
 };
 
-/** Starts a real agent with so many services of so many instances each. */
-export const crowded = async (services: number, instances: number): Promise<RealConsul> => {
-  const consul = await startRealConsul();
-  for (let at = 0; at < services; at++)
-    await Promise.all(
-      Array.from({ length: instances }, (_, place) => addInstance(consul, nameOf(at), place)),
-    );
-  return consul;
+/**
+ * Makes all sidecars watch so many services of so many instances each. The instances come when the names are watched
+ * already: nobody is called, so nobody is dialled.
+ */
+export const crowd = async (
+  consul: RealConsul,
+  all: readonly Apart[],
+  services: number,
+  instances: number,
+): Promise<void> => {
+  // No more at a time than names that have no instance may be watched.
+  for (let from = 0; from < services; from += 40) {
+    const names = Array.from({ length: Math.min(40, services - from) }, (_, at) => nameOf(from + at));
+    await Promise.all(all.map((one) => one.want(names)));
+    for (const name of names)
+      await Promise.all(Array.from({ length: instances }, (_, place) => addInstance(consul, name, place)));
+    for (const one of all) await knows(one, from + names.length);
+  }
+};
+
+const knows = async (one: Apart, services: number): Promise<void> => {
+  const end = Date.now() + patienceMs;
+  for (;;) {
+    const { known } = await one.cost();
+    if (known >= services) return;
+    if (Date.now() > end) throw new Error(`a sidecar knows ${known} of ${services} services`);
+    await pause(100);
+  }
 };
 
 /** Milliseconds of CPU that a process has used. Ref: proc(5), `/proc/pid/stat`. */
