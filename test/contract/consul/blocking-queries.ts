@@ -55,5 +55,37 @@ export const blockingQueriesStories = (api: Api): void => {
       expect((await api.get('/v1/health/service/any?consistent')).status).toBe(200);
       expect((await api.get('/v1/health/service/any?consistent&stale')).status).toBe(400);
     });
+
+    it('answer from what the agent keeps when asked to, as fresh as any, and say so', async () => {
+      await registerPair(api, 'kept');
+      const said = ({ headers }: { headers: Headers }): (string | null)[] => [
+        headers.get('x-cache'),
+        headers.get('age'),
+      ];
+      for (const path of ['/v1/health/connect/kept?passing&stale', '/v1/discovery-chain/kept?stale']) {
+        const first = await api.get(`${path}&cached`);
+        const second = await api.get(`${path}&cached`);
+        expect([said(first), said(second)]).toEqual([
+          ['MISS', null],
+          ['HIT', '0'],
+        ]);
+        expect(second.text).toBe(first.text);
+        expect(second.index).toBeGreaterThan(0);
+        expect(said(await api.get(path))).toEqual([null, null]);
+      }
+      await api.put('/v1/agent/check/fail/kept-app');
+      const answer = await api.until(
+        '/v1/health/connect/kept?passing&stale&cached',
+        (now) => now.json().length === 0,
+      );
+      expect(answer.took).toBeLessThan(1000);
+      const bad = await api.get('/v1/health/connect/kept?cached&consistent');
+      expect([bad.status, bad.text.trim()]).toEqual([
+        400,
+        'Cannot specify ?cached with ?consistent, conflicting semantics.',
+      ]);
+      // What is not kept is answered as always.
+      expect(said(await api.get('/v1/kv/kept?cached'))).toEqual([null, null]);
+    });
   });
 };
