@@ -26,9 +26,10 @@ const readBytes = 64 * 1024;
 const slabBytes = 66 * 1024;
 /** A slab with less room than this is given to the garbage collector instead of the next writer. */
 const slabLeft = 8 * 1024;
-/** As much as one DATA frame may hold. */
-const blockBytes = 16 * 1024;
-const spares = 64;
+/** What waits is counted by its octets, so that blocks must not be much larger than what is put into one. */
+const blockBytes = 4096;
+const spareSlabs = 64;
+const spareBlocks = 1024;
 
 /**
  * Loop is shared by all connections of one process part: it flushes each at most once per turn of the event loop,
@@ -42,9 +43,9 @@ export class Loop {
   /** What all sockets read into, one after another. */
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(readBytes);
   /** To write output into. */
-  readonly slabs: Pool = new Pool(slabBytes, slabLeft, spares);
+  readonly slabs: Pool = new Pool(slabBytes, slabLeft, spareSlabs);
   /** For octets that wait. */
-  readonly blocks: Pool = new Pool(blockBytes, blockBytes, spares);
+  readonly blocks: Pool = new Pool(blockBytes, blockBytes, spareBlocks);
   /** Octets that may wait; above it the largest holder is reset. */
   readonly heldLimit: number;
   readonly #driven: Set<Driven> = new Set();

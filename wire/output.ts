@@ -11,7 +11,7 @@ const none: Buffer = Buffer.alloc(0);
  * Output collects the frames of one turn in one slab and hands it to the socket when it is full, or at the turn's end.
  *
  * All octets are copied: the slab is warm in the cache, and the kernel takes it before the next turn, so that the
- * same memory serves again; whose octets they were is then no question. Everything here is in order of writing; flow
+ * same memory serves again (TLS takes it a turn later); whose octets they were is then no question. Everything here is in order of writing; flow
  * control is the stream's and the connection's business.
  */
 export class Output {
@@ -32,8 +32,9 @@ export class Output {
   #at = 0;
   /** Octets that were handed to the socket before the turn's end. */
   #spilled = 0;
-  /** Slabs that the socket still reads from. */
-  #lent: Buffer[] = [];
+  /** Slabs that the socket still reads from, and how much was ever handed over when they were: it is taken in order. */
+  #lent: { readonly slab: Buffer; readonly until: number }[] = [];
+  #handed = 0;
   #scheduled = false;
   #congestedAt = 0;
   /** Where the newest frame begins when it is DATA of #tailStream and can still grow; else -1. */
@@ -161,7 +162,9 @@ export class Output {
     this.#scheduled = false;
     this.#spilled = 0;
     this.#handOver();
-    if (this.#socket.writableLength > this.#congestion) this.congested = true;
+    // Only where 'drain' will come: Node says it to those whom it told to wait.
+    if (this.#socket.writableLength > this.#congestion && this.#socket.writableNeedDrain)
+      this.congested = true;
   }
 
   #handOver(): void {
@@ -174,18 +177,25 @@ export class Output {
     this.#at = 0;
     if (socket.destroyed || socket.writableEnded || at === 0) return this.#loop.slabs.giveBack(buffer);
     this.sentStream = this.#writtenStream;
+    this.#handed += at;
     socket.write(buffer.subarray(0, at));
     // The kernel took all: nobody reads the slab any more. Else its unwritten half may serve, or it waits as a whole.
     if (socket.writableLength === 0) this.#loop.slabs.giveBack(buffer);
     else if (at * 2 < buffer.length) this.#loop.slabs.giveBack(buffer.subarray(at));
-    else this.#lent.push(buffer);
+    else this.#lent.push({ slab: buffer, until: this.#handed });
   }
 
-  /** Gives back the slabs that the socket has done with. */
+  /**
+   * Gives back the slabs that the socket has done with. Under TLS no write is taken at once, so that while every turn
+   * writes, something always waits. A destroyed socket forgets its queue out of order: what it holds is not used again.
+   */
   #reclaim(): void {
-    if (this.#lent.length === 0 || this.#socket.writableLength > 0) return;
-    for (const slab of this.#lent) this.#loop.slabs.giveBack(slab);
-    this.#lent = [];
+    const lent = this.#lent;
+    if (lent.length === 0 || this.#socket.destroyed) return;
+    const taken = this.#handed - this.#socket.writableLength;
+    let done = 0;
+    while (done < lent.length && lent[done]!.until <= taken) this.#loop.slabs.giveBack(lent[done++]!.slab);
+    if (done > 0) lent.splice(0, done);
   }
 
   /** Adds to the newest frame what it has room for; answers how much that was. */

@@ -1,9 +1,9 @@
 import type { Pool } from './pool.ts';
 
 /** Pieces from this size on wait in blocks of the pool. */
-const largePiece = 2048;
+const largePiece = 1024;
 /** Smaller ones share a block of their own: of a peer's one-octet frames each would cost a hundred. */
-const smallBlock = 2048;
+const smallBlock = 1024;
 
 /** PieceQueue holds copies of octets that wait, in order: for a window, or for a reader. */
 export class PieceQueue {

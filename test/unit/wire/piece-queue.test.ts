@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { PieceQueue } from '../../../wire/piece-queue.ts';
 import { Pool } from '../../../wire/pool.ts';
 
-const blockBytes = 16_384;
+const blockBytes = 4096;
 const pool = () => new Pool(blockBytes, blockBytes, 64);
 
 test('whatever goes in comes out in the same order, by whatever steps', () => {
