@@ -16,6 +16,8 @@ import { type Finding, mebibytes, milliseconds, percentile, type Row } from './r
 
 const sidecars = 8;
 const upstreams = 40;
+/** By then the code is warm, and routes of names that nobody calls are looked up seldom. */
+const settleMs = 35_000;
 /** Connections that a real agent takes from one client address. */
 const agentLimit = 200;
 
@@ -35,7 +37,7 @@ const idle = async (forMs: number): Promise<Finding> => {
   try {
     all.push(...(await startAll(consul, sidecars)));
     await crowd(consul, all, upstreams, 2);
-    await pause(3000);
+    await pause(settleMs);
     const critical = criticalSeen(consul);
     const agentCpu = await cpuOf(consul.pid);
     for (const one of all) one.begin();
@@ -70,7 +72,7 @@ const scale = async (updates: number): Promise<Finding> => {
     all.push(...(await startAll(consul, 1)));
     const [one] = all;
     await crowd(consul, all, services, 5);
-    await pause(3000);
+    await pause(settleMs);
     one!.listen();
     one!.begin();
     const lateMs: number[] = [];
