@@ -20,8 +20,9 @@ const wellMs = 60_000;
 
 /**
  * The slice of `source`, and where it has no answer yet, what was kept: as soon as it fails, or has said nothing at all
- * for a second. Each answer takes the place of what was kept about its name, for good; what none has confirmed is
- * forgotten a minute after the source is well, and when it is too old.
+ * for a second. Each answer takes the place of what was kept about its name, for good, but for one: a Consul that came
+ * back empty knows nobody until all have registered again, so that a name of which it never saw an instance keeps those
+ * that we knew. What no answer has confirmed is forgotten a minute after the source is well, and when it is too old.
  */
 export const rememberingSource = (
   part: string,
@@ -98,7 +99,8 @@ const leftOf = (slice: Slice): Left =>
 const confirm = (left: Left, said: Slice): boolean => {
   let isHeard = false;
   // An answer about a name is about all that was said of it: routes take the place of instances, and the other way round.
-  const names = [...(said.asked?.keys() ?? [])];
+  const doubted = doubtedOf(left, said);
+  const names = [...(said.asked?.keys() ?? [])].filter((name) => !doubted.has(name));
   for (const [part, kept] of left) {
     if (!(kept instanceof Map)) continue;
     for (const name of names) isHeard = kept.delete(name) || isHeard;
@@ -109,18 +111,27 @@ const confirm = (left: Left, said: Slice): boolean => {
     const isAwaited = part === 'access' && said.access?.awaited === true;
     if (kept === undefined || isAwaited) continue;
     if (kept instanceof Map && value instanceof Map) {
-      for (const key of value.keys()) isHeard = kept.delete(key) || isHeard;
+      for (const key of value.keys()) if (!doubted.has(key)) isHeard = kept.delete(key) || isHeard;
       if (kept.size === 0) left.delete(part);
     } else isHeard = left.delete(part) || isHeard;
   }
   return isHeard;
 };
 
+/** Names that had instances, and of which the source says that it never saw one. */
+const doubtedOf = (left: Left, said: Slice): ReadonlySet<unknown> => {
+  const kept = left.get('services') as Slice['services'];
+  const doubted = new Set<unknown>();
+  for (const [name, seen] of said.asked ?? [])
+    if (!seen && (kept?.get(name)?.endpoints.length ?? 0) > 0) doubted.add(name);
+  return doubted;
+};
+
 const filled = (said: Slice, left: Left): Slice => {
   const whole: Record<string, unknown> = { ...said };
   for (const [part, kept] of left) {
     const now = whole[part];
-    whole[part] = kept instanceof Map && now instanceof Map ? new Map([...kept, ...now]) : kept;
+    whole[part] = kept instanceof Map && now instanceof Map ? new Map([...now, ...kept]) : kept;
   }
   return whole as unknown as Slice;
 };

@@ -66,7 +66,8 @@ class Killable {
   async unwarned(call: () => Promise<Answer>): Promise<Record<string, unknown>> {
     const end = Date.now() + 10_000;
     for (;;) {
-      expect((await call()).code).toBe(grpc.status.OK);
+      const { code, message } = await call();
+      expect([code, message]).toEqual([grpc.status.OK, 'OK']);
       const { status, body } = await this.page('/ready');
       if ((status === 200 && !('warnings' in body)) || Date.now() > end) return body;
     }

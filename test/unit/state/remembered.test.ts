@@ -48,9 +48,9 @@ const start = () => {
     { value: kept, savedAt: kit.clock.wall() },
     kit,
   );
-  const known = (): Record<string, number> =>
+  const known = (): Record<string, number | undefined> =>
     Object.fromEntries(
-      [...source.slice.value.services!].map(([name, { endpoints }]) => [name, endpoints[0]!.port]),
+      [...source.slice.value.services!].map(([name, { endpoints }]) => [name, endpoints[0]?.port]),
     );
   return { kit, slice, now, source, known };
 };
@@ -124,6 +124,22 @@ describe('a source that remembers', () => {
     slice.set({ ...nothing, asked: asked('echo'), routes: new Map([['echo', table]]) });
     expect(known()).toEqual({ orders: 2 });
     source.close();
+  });
+
+  it('keeps the instances of a name of which a Consul that came back empty never saw one, for a minute', () => {
+    const { kit, slice, now, known } = start();
+    now.trouble = 'refused';
+    kit.pass(50);
+    now.trouble = null;
+    const nobody: ServiceView = { name: 'echo', origin: 'consul', endpoints: [] };
+    slice.set({ ...nothing, services: services(nobody), asked: new Map([['echo', false]]) });
+    expect(known()).toEqual({ echo: 1, orders: 2 });
+    // Seen, and gone since: that is an answer.
+    slice.set({ ...nothing, services: new Map(), asked: new Map([['orders', true]]) });
+    expect(known()).toEqual({ echo: 1 });
+    slice.set({ ...nothing, services: services(nobody), asked: new Map([['echo', false]]) });
+    kit.pass(60_100);
+    expect(known()).toEqual({ echo: undefined });
   });
 
   it('forgets what Consul has not confirmed within a minute of being well', () => {
