@@ -223,6 +223,8 @@ class ConsulSource implements Source {
       for (const [name, upstream] of this.#names) {
         const keptMs = upstream.seen ? forgetMs : forgetUnseenMs;
         if (now - upstream.wantedAt <= keptMs) continue;
+        // What is known of it could not be learned again: Consul is away.
+        if (upstream.seen && upstream.targets.some(({ trouble }) => trouble !== null)) continue;
         // A stream that goes on is no new call, but its name is in use.
         if (this.#hasCalls(upstream)) upstream.wantedAt = now;
         else this.#forget(name);

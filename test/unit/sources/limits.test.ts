@@ -63,4 +63,23 @@ describe('names that are watched', () => {
     await drive(one.kit, 'other questions', () => one.agent.seen.length >= 2);
     expect(one.agent.seen.some(({ path }) => path.endsWith('/idle'))).toBe(false);
   });
+
+  it('are kept however long while Consul does not answer for them', async () => {
+    one.hosts['web'] = ['10.0.0.1'];
+    one.source.want('web');
+    await drive(one.kit, 'web', () => known('web'));
+    one.broken.add('web');
+    one.changed();
+    await drive(one.kit, 'trouble', () => one.source.trouble() !== null);
+    const begun = one.kit.clock.now();
+    await drive(one.kit, 'a quarter of an hour', () => one.kit.clock.now() - begun > 900_000, 1_000_000);
+    expect(
+      one
+        .slice()
+        .services!.get('web')!
+        .endpoints.map(({ host }) => host),
+    ).toEqual(['10.0.0.1']);
+    one.broken.delete('web');
+    await drive(one.kit, 'oblivion', () => !known('web'), 200_000);
+  });
 });
