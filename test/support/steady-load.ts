@@ -4,6 +4,8 @@ import type { Answers, EchoClient } from './echo-client.ts';
 /** Unary calls that go on until told to stop, and what became of them. */
 export interface SteadyLoad {
   readonly codes: number[];
+  /** What the failed calls were told. */
+  readonly complaints: string[];
   /** Milliseconds of each, in the order in which they ended. */
   readonly latencies: number[];
   /** Makes no more, and waits for those in flight. */
@@ -14,7 +16,7 @@ const longestCallMs = 1000;
 
 /** `atOnce` callers, each of which calls again once it has its answer. */
 export const steadily = (client: EchoClient, atOnce = 4): SteadyLoad => {
-  const { codes, latencies, one } = noted(client, 'm');
+  const { one, ...notes } = noted(client, 'm');
   let going = true;
   const work = Promise.all(
     Array.from({ length: atOnce }, async () => {
@@ -22,8 +24,7 @@ export const steadily = (client: EchoClient, atOnce = 4): SteadyLoad => {
     }),
   );
   return {
-    codes,
-    latencies,
+    ...notes,
     stop: async () => {
       going = false;
       await work;
@@ -33,7 +34,7 @@ export const steadily = (client: EchoClient, atOnce = 4): SteadyLoad => {
 
 /** `perSecond` calls of 1 KiB with a deadline of a second, whether those before were answered or not. */
 export const atRate = (client: EchoClient, perSecond: number): SteadyLoad => {
-  const { codes, latencies, one } = noted(client, 'x'.repeat(1024), longestCallMs);
+  const { one, ...notes } = noted(client, 'x'.repeat(1024), longestCallMs);
   const inFlight = new Set<Promise<void>>();
   const begin = performance.now();
   let made = 0;
@@ -45,8 +46,7 @@ export const atRate = (client: EchoClient, perSecond: number): SteadyLoad => {
     }
   }, 5);
   return {
-    codes,
-    latencies,
+    ...notes,
     stop: async () => {
       clearInterval(timer);
       await Promise.all(inFlight);
@@ -75,17 +75,20 @@ const noted = (
   client: EchoClient,
   text: string,
   deadlineMs?: number,
-): Pick<SteadyLoad, 'codes' | 'latencies'> & { one(): Promise<void> } => {
+): Omit<SteadyLoad, 'stop'> & { one(): Promise<void> } => {
   const codes: number[] = [];
+  const complaints: string[] = [];
   const latencies: number[] = [];
   return {
     codes,
+    complaints,
     latencies,
     one: async () => {
       const begin = performance.now();
-      const { code } = await client.call('Unary', text, { deadlineMs });
+      const { code, message } = await client.call('Unary', text, { deadlineMs });
       latencies.push(performance.now() - begin);
       codes.push(code);
+      if (code !== grpc.status.OK) complaints.push(message);
     },
   };
 };

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { outageMesh } from '../../support/outage-mesh.ts';
 import { metric } from '../../support/outages.ts';
-import { atRate, failures } from '../../support/steady-load.ts';
+import { atRate } from '../../support/steady-load.ts';
 
 const ends: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -105,7 +105,7 @@ describe('an agent that answers what it must not', () => {
       while (passed === good && Date.now() < end) await new Promise((next) => setTimeout(next, 10));
     }
     await load.stop();
-    expect(failures(load.codes)).toEqual([]);
+    expect(load.complaints).toEqual([]);
 
     // What is well-formed is believed, but who cannot prove the name is not called: not even we ourselves, in a circle.
     answer = say(entries('127.0.0.1', Number(mesh.caller.ports.app.split(':')[1])));

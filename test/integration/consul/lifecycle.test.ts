@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { type OutageMesh, outageMesh } from '../../support/outage-mesh.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
-import { atRate, failures } from '../../support/steady-load.ts';
+import { atRate } from '../../support/steady-load.ts';
 
 type Agent = { readonly url: string; close(): Promise<void> };
 const version = consulVersion();
@@ -48,7 +48,7 @@ for (const [name, startOne, skip] of agents) {
       expect(called).toBeLessThan(1000);
       await adding;
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
     });
 
     it('hears no call before its app says SERVING, and one within a second after', async () => {
@@ -61,7 +61,7 @@ for (const [name, startOne, skip] of agents) {
       app.failing = null;
       expect(await until('called', () => app.seen.length > 0)).toBeLessThan(1000);
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
     });
 
     it('leaves in order: out of the lists, then GOAWAY, then out of Consul, and no call is lost', async () => {
@@ -91,7 +91,7 @@ for (const [name, startOne, skip] of agents) {
       await draining;
       expect(Object.keys(await ask(agent, '/agent/services'))).toHaveLength(2);
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
     });
 
     it('is found where it is said to be: another host and port than it listens on', async () => {

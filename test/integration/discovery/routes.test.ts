@@ -4,7 +4,7 @@ import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { portionOf } from '../../../sidecar/policies/split.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 import { type AppName, type RouteMesh, routeMesh } from '../../support/route-mesh.ts';
-import { failures, steadily } from '../../support/steady-load.ts';
+import { steadily } from '../../support/steady-load.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: routes by a real Consul are skipped');
@@ -190,7 +190,7 @@ for (const [name, start, skip] of agents)
       await clear();
       expect(await reached(60)).toEqual(['v1', 'v2']);
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
       expect(load.codes.length).toBeGreaterThan(500);
     }, 30_000);
 

@@ -13,7 +13,7 @@ import { startEcho } from '../../support/echo.ts';
 import type { EchoClient } from '../../support/echo-client.ts';
 import { faketime, leaping, skewed } from '../../support/faketime.ts';
 import { type SettingsWords, type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
-import { failures, steadily } from '../../support/steady-load.ts';
+import { steadily } from '../../support/steady-load.ts';
 
 const library = faketime();
 if (library === null)
@@ -114,7 +114,7 @@ describe.skipIf(library === null)('a sidecar whose clock is wrong', () => {
     }
     await pause(500);
     await load.stop();
-    expect(failures(load.codes)).toEqual([]);
+    expect(load.complaints).toEqual([]);
     expect(load.codes.length).toBeGreaterThan(20);
   });
 });

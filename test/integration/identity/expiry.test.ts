@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { certificates, type IdentityFiles } from '../../support/certificates.ts';
 import { until } from '../../support/raw-http2.ts';
 import { sumOf, twoSidecars } from '../../support/sidecars.ts';
-import { failures, steadily } from '../../support/steady-load.ts';
+import { steadily } from '../../support/steady-load.ts';
 
 const running: (() => unknown)[] = [];
 afterEach(async () => {
@@ -48,7 +48,7 @@ describe('a certificate that is not renewed', () => {
       ]);
       await pause(Math.max(0, validTo - 400 - Date.now()));
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
       if (side === 'callee') {
         const links = (): number => sumOf(caller, 'outrigger_links', 'service="echo"');
         await until(() => links() === 0, 'the connection to end');

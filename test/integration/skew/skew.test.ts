@@ -10,7 +10,7 @@ import { type EchoApp, startEcho } from '../../support/echo.ts';
 import { EchoClient } from '../../support/echo-client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { root } from '../../support/sources.ts';
-import { failures, steadily } from '../../support/steady-load.ts';
+import { steadily } from '../../support/steady-load.ts';
 
 // Each story starts several processes.
 vi.setConfig({ testTimeout: 60_000 });
@@ -143,7 +143,7 @@ describe.each(kept)('%s and now', (name) => {
       const had = second.seen.length;
       await eventually(() => second.seen.length > had + 20, 'calls at the other');
       await load.stop();
-      expect(failures(load.codes)).toEqual([]);
+      expect(load.complaints).toEqual([]);
     });
   });
 });
