@@ -2,24 +2,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { type Command, outrigger } from '../../support/command.ts';
 import { startEcho } from '../../support/echo.ts';
 import { type Answer, EchoClient } from '../../support/echo-client.ts';
+import { closedAfterEach } from '../../support/kept.ts';
 import { consulVersion, freePorts, startRealConsul } from '../../support/real-consul.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: cold starts with a real Consul are skipped');
 
-const open: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close();
-});
-const keep = <T extends { close(): unknown }>(each: T): T => {
-  open.push(each);
-  return each;
-};
+const keep = closedAfterEach();
 
 /** A sidecar in a process of its own, that can be killed and started again on the same ports. */
 class Killable {

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { plainSnapshot } from '../../../sidecar/control/pages.ts';
 import { type Api, apiOf } from '../../support/consul-api.ts';
+import { closedAfterEach } from '../../support/kept.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 import { type Mesh, startMesh } from './mesh.ts';
 
@@ -13,14 +14,7 @@ const agents: [string, () => Promise<{ readonly url: string; close(): Promise<vo
   [`a real Consul ${version ?? '(none on PATH)'}`, startRealConsul, version === null],
 ];
 
-const open: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close();
-});
-const keep = <T extends { close(): unknown }>(each: T): T => {
-  open.push(each);
-  return each;
-};
+const keep = closedAfterEach();
 
 const key = '/v1/kv/outrigger/policy/echo';
 /** A change must hold so soon, milliseconds. */

@@ -1,6 +1,6 @@
 import http2 from 'node:http2';
 import * as grpc from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { type Log, silent } from '../../../sidecar/core/log.ts';
 import type { Sidecar } from '../../../sidecar/index.ts';
@@ -8,6 +8,7 @@ import { type AgentTable, atAgent, timeUntil } from '../../support/at-agent.ts';
 import { type EchoApp, startEcho } from '../../support/echo.ts';
 import type { EchoClient } from '../../support/echo-client.ts';
 import { answerOk, startPlainApp } from '../../support/echo-plain.ts';
+import { closedAfterEach } from '../../support/kept.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 import { sumOf } from '../../support/sidecars.ts';
 
@@ -19,14 +20,7 @@ import { sumOf } from '../../support/sidecars.ts';
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: intentions of a real Consul are skipped');
 
-const open: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close();
-});
-const keep = <T extends { close(): unknown }>(each: T): T => {
-  open.push(each);
-  return each;
-};
+const keep = closedAfterEach();
 
 interface Pair {
   readonly mesh: AgentTable;

@@ -1,24 +1,18 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Sidecar, startSidecar } from '../../../sidecar/index.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { type EchoApp, startEcho } from '../../support/echo.ts';
 import { EchoClient } from '../../support/echo-client.ts';
+import { closedAfterEach } from '../../support/kept.ts';
 import { consulVersion, type RealConsul, startRealConsul } from '../../support/real-consul.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: sidecars with a real Consul are skipped');
 
-const open: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close();
-});
-const keep = <T extends { close(): unknown }>(each: T): T => {
-  open.push(each);
-  return each;
-};
+const keep = closedAfterEach();
 
 /** A sidecar that knows nothing but Consul. */
 const join = async (consul: RealConsul, service: string): Promise<Sidecar> => {
