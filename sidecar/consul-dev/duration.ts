@@ -1,14 +1,5 @@
+import { unitMs } from '../core/duration-units.ts';
 import { Refusal } from './refusal.ts';
-
-const unitMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
 
 /** Milliseconds of a duration in Go's writing (`1h2m3.5s`), or undefined when it is none. */
 export const parseDuration = (text: string): number | undefined => {

@@ -1,4 +1,5 @@
 import type { EntryWords } from '../../consul/chain-answer.ts';
+import { unitMs } from '../../core/duration-units.ts';
 
 /** A word that is a text; anything else is the empty one. */
 export const textOf = (words: EntryWords, key: string): string => {
@@ -33,16 +34,6 @@ export const says = (value: unknown): boolean => {
 /** Names of words that say something and are not among `known`. */
 export const strangers = (words: EntryWords, known: readonly string[]): string[] =>
   Object.keys(words).filter((key) => !known.includes(key) && says(words[key]));
-
-const unitMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
 
 /** Milliseconds of a duration as Go writes it (`1m30s`) or in nanoseconds; null when it is absent, 0 or none. */
 export const durationMs = (value: unknown): number | null => {
