@@ -1,13 +1,11 @@
-import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import https from 'node:https';
-import Consul from 'consul';
 import type { Kit } from '../core/kit.ts';
 import { timer } from '../core/wheel.ts';
-import { type AnswerBody, BoundedBody, largestAnswer } from './bounded-body.ts';
+import { BoundedBody, largestAnswer } from './answer-body.ts';
+import { CacheLane } from './cache-lane.ts';
 import { ConsulError, reasonOf } from './errors.ts';
-import { mostLooks, mostPolls } from './polls.ts';
+import type { Request, Response } from './exchange.ts';
+import { Lanes } from './lanes.ts';
 import { readTls } from './tls.ts';
 
 /** Where the agent is and what it wants to see. */
@@ -34,58 +32,17 @@ export interface ConsulSettings {
 }
 
 /**
- * Which connections a question travels on: `poll` for those that hang, `look` for those of watches that are answered
- * at once, `ask` for registration and the like; `beat` is kept free for the TTL check, so that no number of watches
- * can let it lapse.
- */
-export type Lane = 'poll' | 'look' | 'ask' | 'beat';
-
-/** One HTTP exchange with the agent. */
-export interface Request {
-  readonly lane: Lane;
-  readonly method: 'GET' | 'PUT' | 'POST';
-  /** Below `/v1`, with `{name}` for params. */
-  readonly path: string;
-  readonly params?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-  /** Consul's 404 is an answer too, and says that nothing is there: KV has no other word for it. */
-  readonly mayLack?: boolean | undefined;
-  /** Milliseconds for the whole exchange. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-/** An answer with status 200, or 404 where it is one. */
-export interface Response {
-  readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly body: AnswerBody;
-}
-
-/** What is used of the package beyond its types: the request methods that it inherits from `papi`. */
-type Verb = (request: object, last: (request: PapiRequest, next: PapiNext) => void) => Promise<unknown>;
-interface PapiRequest {
-  err?: Error & { isTimeout?: boolean };
-  res?: http.IncomingMessage;
-}
-type PapiNext = (stop: false, error?: Error, value?: unknown) => void;
-type Inherited = Record<'_get' | '_put' | '_post', Verb> & { destroy(): void };
-
-const verbs = { GET: '_get', PUT: '_put', POST: '_post' } as const;
-
-/**
- * ConsulClient is the only place that imports the `consul` package. One exchange at a time per call, each with a
- * bound, a timeout on the kit's wheel and an AbortSignal: all three are missing from the package.
- *
- * The package's own methods cannot carry a bound on the answer, and drop what they do not know (`Kind`, `cached`),
- * so every question goes through the request methods that it inherits.
+ * ConsulClient makes exchanges with the agent, each with a bound, a timeout on the kit's wheel and an AbortSignal: all
+ * three are missing from the `consul` package.
  */
 export class ConsulClient {
   readonly url: string;
   readonly #kit: Pick<Kit, 'wheel'>;
   readonly #settings: ConsulSettings;
-  readonly #lanes: Map<Lane, { client: Inherited; agent: http.Agent }> = new Map();
+  readonly #lanes: Lanes;
+  readonly #cache: CacheLane;
+  /** The token's file, while it is being read. */
+  #reading: Promise<string> | null = null;
 
   /** Throws an error when a file for HTTPS cannot be read or the URL is not one. */
   constructor(settings: ConsulSettings, kit: Pick<Kit, 'wheel'>) {
@@ -93,20 +50,8 @@ export class ConsulClient {
     this.#kit = kit;
     this.#settings = settings;
     const tls = this.url.startsWith('https:') ? readTls(settings) : null;
-    // At most, and at rest: an agent refuses its 201st connection, whoever holds the others.
-    const lanes: [Lane, number, number][] = [
-      ['poll', mostPolls, mostPolls],
-      ['look', mostLooks, mostLooks],
-      ['ask', 2, 1],
-      ['beat', 1, 1],
-    ];
-    for (const [lane, maxSockets, maxFreeSockets] of lanes) {
-      const options = { keepAlive: true, maxSockets, maxFreeSockets };
-      const agent = tls === null ? new http.Agent(options) : new https.Agent({ ...options, ...tls });
-      // `baseUrl` is read, but not in the package's types.
-      const own: object = { baseUrl: `${this.url}/v1`, agent };
-      this.#lanes.set(lane, { client: new Consul(own) as unknown as Inherited, agent });
-    }
+    this.#lanes = new Lanes(this.url, tls);
+    this.#cache = new CacheLane(this.url, tls);
   }
 
   /** Makes one exchange. Rejects with a ConsulError, always. */
@@ -114,68 +59,67 @@ export class ConsulClient {
     const place = `Consul at ${this.url}: ${request.method} /v1${fill(request)}`;
     if (request.signal.aborted) throw new ConsulError('stopped', `${place}: stopped`);
     const headers = await this.#headers();
+    const { send } = request.lane === 'cache' ? this.#cache : this.#lanes;
     return new Promise<Response>((settle, reject) => {
-      const ctx = new EventEmitter();
       let over = false;
-      const end = (error: ConsulError | null, response?: Response): void => {
-        if (over) return;
+      let giveUp = (_isStuck: boolean): void => {};
+      const end = (): boolean => {
+        if (over) return false;
         over = true;
         this.#kit.wheel.disarm(limit);
         request.signal.removeEventListener('abort', stop);
-        if (error === null) settle(response!);
-        else {
-          reject(error);
-          ctx.emit('cancel');
-        }
+        return true;
       };
-      const fail = (failure: ConsulError['failure'], why: string, status = 0): void =>
-        end(new ConsulError(failure, `${place}: ${why}`, status));
+      const fail = (failure: ConsulError['failure'], why: string, status = 0): void => {
+        if (!end()) return;
+        reject(new ConsulError(failure, `${place}: ${why}`, status));
+        giveUp(failure === 'timeout' || failure === 'large');
+      };
       const stop = (): void => fail('stopped', 'stopped');
       const limit = timer(() =>
         fail('timeout', `no answer within ${request.timeoutMs} ms; is the agent overloaded or cut off?`),
       );
       const most = this.#settings.largestAnswer ?? largestAnswer;
-      const body = new BoundedBody(most, (why) =>
-        why === 'large'
-          ? fail('large', `the answer is longer than ${most} bytes and was not read`)
-          : fail('garbage', 'the answer broke off'),
-      );
+      const body = new BoundedBody(most);
       this.#kit.wheel.arm(limit, request.timeoutMs);
       request.signal.addEventListener('abort', stop);
-      const { lane, method, path, params = {}, query = {} } = request;
-      const said = request.body === undefined ? {} : { body: request.body, type: 'json' };
-      const asked = { path, params, query, headers, ctx, pipe: body, ...said };
-      const { client } = this.#lanes.get(lane)!;
-      client[verbs[method]](asked, (done, next) => {
-        const status = done.res?.statusCode ?? 0;
-        if (done.res === undefined) fail('refused', hint(reasonOf(done.err)));
-        else if (status === 404 && request.mayLack === true && 'x-consul-index' in done.res.headers)
-          end(null, { status, headers: done.res.headers, body });
-        else if (status !== 200) fail('status', `${status} ${explain(status, body.text)}`, status);
-        else if (done.err !== undefined) fail('refused', reasonOf(done.err));
-        else end(null, { status, headers: done.res.headers, body });
-        next(false);
-      }).catch((thrown) => fail('refused', hint(reasonOf(thrown))));
+      giveUp = send(request, headers, {
+        body,
+        answered: (status, answer) => {
+          const isLacking = status === 404 && request.mayLack === true && 'x-consul-index' in answer;
+          if (status !== 200 && !isLacking) fail('status', `${status} ${explain(status, body.text)}`, status);
+          else if (end()) settle({ status, headers: answer, body });
+        },
+        failed: (failure, why) => fail(failure, failure === 'refused' ? hint(why) : why),
+        tooLong: () => fail('large', `the answer is longer than ${most} bytes and was not read`),
+      });
     });
   }
 
   /** Closes every connection. Exchanges under way fail. */
   close(): void {
-    for (const { client } of this.#lanes.values()) client.destroy();
+    this.#lanes.close();
+    this.#cache.close();
   }
 
   async #headers(): Promise<Record<string, string>> {
     const { tokenFile, token } = this.#settings;
     if (!tokenFile) return token ? { 'x-consul-token': token } : {};
-    const read = await readFile(tokenFile, 'utf8').catch((thrown) => {
-      throw new ConsulError(
-        'token',
-        `discovery.consul.token-file: ${reasonOf(thrown)}; write the token there`,
-      );
+    // Once for all who ask in one turn.
+    this.#reading ??= readToken(tokenFile).finally(() => {
+      this.#reading = null;
     });
-    return { 'x-consul-token': read.trim() };
+    return { 'x-consul-token': await this.#reading };
   }
 }
+
+const readToken = async (path: string): Promise<string> => {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (thrown) {
+    throw new ConsulError('token', `discovery.consul.token-file: ${reasonOf(thrown)}; write the token there`);
+  }
+};
 
 const fill = ({ path, params = {} }: Request): string =>
   path.replace(/\{(\w+)\}/g, (_, name) => params[name] ?? '');

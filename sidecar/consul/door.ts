@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Kit } from '../core/kit.ts';
 import type * as answers from './answers.ts';
 import type { ChainAnswer } from './chain-answer.ts';
-import { ConsulClient, type ConsulSettings, type Lane } from './client.ts';
+import { ConsulClient, type ConsulSettings } from './client.ts';
 import { ConsulError } from './errors.ts';
+import type { Lane } from './exchange.ts';
 import { Polls } from './polls.ts';
 import { AnswerReader } from './reader.ts';
 import type { Shapes } from './reading.ts';
@@ -20,7 +21,7 @@ export interface Question {
   /** Answer from what the agent keeps, and keeps fresh by itself; not with `index`. */
   readonly cached?: boolean | undefined;
   /** Remembers each answer's octets and what they said, so that the same ones are not read twice. */
-  readonly seen?: Map<string, { readonly text: string; readonly value: unknown }> | undefined;
+  readonly seen?: Map<string, { readonly octets: Uint8Array; readonly value: unknown }> | undefined;
 }
 
 /** An answer, and how far it can be trusted. */
@@ -120,9 +121,8 @@ export const openConsul = (
     if (index !== undefined) Object.assign(asked, { index: String(index), wait: `${waitMs}ms` });
     // Consul adds up to a sixteenth of the wait by chance.
     const timeoutMs = answerMs + (index === undefined ? 0 : waitMs + waitMs / 16);
-    const on = index === undefined && lane === 'poll' ? 'look' : lane;
     const response = await client.exchange({
-      lane: on,
+      lane: laneOf(lane, question),
       method: 'GET',
       path,
       params,
@@ -138,12 +138,13 @@ export const openConsul = (
     const { body } = response;
     if (seen === undefined || body.length > mostSeen)
       return { value: await reader.read(shape, body, place, signal), ...trusted };
-    const { text } = body;
+    const { octets } = body;
     const key = `${path} ${params['service'] ?? ''} ${query['dc'] ?? ''} ${query['filter'] ?? ''}`;
     const before = seen.get(key);
-    if (before?.text === text) return { value: before.value as Shapes[S], ...trusted };
+    if (before !== undefined && Buffer.compare(before.octets, octets) === 0)
+      return { value: before.value as Shapes[S], ...trusted };
     const value = await reader.read(shape, body, place, signal);
-    seen.set(key, { text, value });
+    seen.set(key, { octets, value });
     return { value, ...trusted };
   };
   const put = async (
@@ -234,6 +235,12 @@ export const openConsul = (
       reader.close();
     },
   };
+};
+
+/** What does not hang needs no place to hang at. */
+const laneOf = (lane: Lane, { index, cached }: Question): Lane => {
+  if (lane !== 'poll' || index !== undefined) return lane;
+  return cached === true ? 'cache' : 'look';
 };
 
 const look = async (

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { isExecutable, packed } from '../core/executable.ts';
 import type { Kit } from '../core/kit.ts';
 import { type Timer, timer } from '../core/wheel.ts';
-import type { AnswerBody } from './bounded-body.ts';
+import type { AnswerBody } from './answer-body.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { readAnswer, type Shapes } from './reading.ts';
 import type { Asked, Told } from './reading-thread.ts';

@@ -137,8 +137,9 @@ class Watch<T> {
   async #look(): Promise<void> {
     const { kit, signal, mode } = this.#options;
     await pause(kit, this.#seat.lookAfterMs(kit.clock.now()), signal);
-    const answer = await this.#ask({ signal, mode, cached: true, seen: this.#seen });
-    if (answer !== null && !signal.aborted) this.#hear(answer);
+    if (signal.aborted) return;
+    const answer = await this.#options.ask({ signal, mode, cached: true, seen: this.#seen });
+    if (!signal.aborted) this.#hear(answer);
   }
 
   /** Asks for an answer at once, when the turn has come; null when this watch is to stop. */

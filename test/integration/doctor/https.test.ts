@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { consulEnvironment } from '../../../sidecar/cli/consul-options.ts';
+import { openConsul } from '../../../sidecar/consul/door.ts';
 import { startSidecar } from '../../../sidecar/index.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { clinic } from '../../support/doctor.ts';
+import { stillKit } from '../../support/kit.ts';
 import { consulVersion, freePorts, type RealConsul, startRealConsul } from '../../support/real-consul.ts';
 
 const version = consulVersion();
@@ -56,6 +58,20 @@ describe.skipIf(version === null)('a real Consul over HTTPS that asks for a cert
     expect(await causes({ CONSUL_TLS_SERVER_NAME: 'server.dc1.consul' })).toEqual([]);
     const { settings } = readSettings(web, 'mesh.yaml', folder, { consul: consulEnvironment(env) });
     await keep(await startSidecar(settings)).ready;
+  });
+
+  it('is looked up in its cache the same way', async () => {
+    const { settings } = readSettings(web, 'mesh.yaml', folder, { consul: consulEnvironment(env) });
+    if (settings.discovery.from !== 'consul') throw new Error('the settings name no Consul');
+    const door = openConsul(settings.discovery, stillKit());
+    const { signal } = new AbortController();
+    const names = ['consul', 'web', 'nobody'];
+    const looks = names.map((name) => door.connect(name, { signal, mode: 'stale', cached: true }));
+    const answers = await Promise.all(looks);
+    expect(answers.map(({ value, cachedForMs }) => ({ value, cachedForMs }))).toEqual(
+      names.map(() => ({ value: [], cachedForMs: 0 })),
+    );
+    door.close();
   });
 
   it('is not believed without its CA, nor under another name', async () => {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AnswerBody } from '../../../sidecar/consul/bounded-body.ts';
+import type { AnswerBody } from '../../../sidecar/consul/answer-body.ts';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { ConsulError } from '../../../sidecar/consul/errors.ts';
 import { AnswerReader, type ReaderOptions } from '../../../sidecar/consul/reader.ts';
@@ -28,7 +28,7 @@ const open = (options: Partial<ReaderOptions> = {}): { reader: AnswerReader; kit
 const body = (text: string): AnswerBody => {
   const whole = new Uint8Array(Buffer.from(text));
   const half = whole.length >> 1;
-  return { length: whole.length, text, parts: [whole.slice(0, half), whole.slice(half)] };
+  return { length: whole.length, text, octets: whole, parts: [whole.slice(0, half), whole.slice(half)] };
 };
 /** Instances in so many bytes of JSON, the last of them white space. */
 const sized = (bytes: number): AnswerBody =>
