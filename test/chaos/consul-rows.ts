@@ -5,6 +5,7 @@ import {
   leaderKilled,
   limping,
   quorumLost,
+  wiped,
 } from '../support/outage-stories.ts';
 import { outage } from '../support/outages.ts';
 import type { Row } from './row.ts';
@@ -22,6 +23,12 @@ export const consulRows: readonly Row[] = [
     fault: 'two of three servers freeze',
     promise: '0 failed; marked stale in metrics',
     run: (short) => outage(quorumLost(short ? 5000 : 60_000)),
+  },
+  {
+    id: 'T-21',
+    fault: 'all servers lose all that they knew',
+    promise: '0 failed; nobody seen to leave',
+    run: (short) => outage(wiped(short ? 5000 : 60_000)),
   },
   {
     id: 'T-22',

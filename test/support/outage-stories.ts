@@ -72,6 +72,30 @@ export const quorumLost =
     };
   };
 
+/**
+ * Kills all servers at once and starts them again with nothing: no service, and another CA, of which agents hear after
+ * minutes only, because their own questions hang at an index of before.
+ */
+export const wiped =
+  (forMs: number) =>
+  async ({ cluster, mesh }: Ground): Promise<Told> => {
+    const passing = async (): Promise<number> => {
+      const answer = await fetch(`${cluster.client.url}/v1/health/connect/echo?passing`);
+      return answer.ok ? ((await answer.json()) as unknown[]).length : 0;
+    };
+    const least = fewest(mesh);
+    await Promise.all(cluster.servers.map((server) => server.kill()));
+    await Promise.all(cluster.servers.map((server) => server.restart('empty')));
+    await cluster.settled();
+    const backMs = await within(90_000, async () => (await passing().catch(() => 0)) === mesh.callees.length);
+    await pause(forMs);
+    const kept = least.stop();
+    return {
+      figures: `registered again ${milliseconds(backMs)} after, at least ${kept} instances`,
+      kept: backMs >= 0 && kept === mesh.callees.length,
+    };
+  };
+
 /** Kills the agent that all sidecars share, and starts it again, with what it kept or with nothing. */
 export const agentKilled =
   (how?: 'empty') =>
