@@ -48,6 +48,7 @@ export const openWayIn = async (
   pool.follow({ ...origins.assembly.snapshot.value, services: new Map([[app.name, view]]), policies });
   const endpoint: EndpointView = pool.endpoints(view)[0]!;
   const refusals = new Refusals();
+  let opened: Listener | null = null;
   tellUnclear(ground);
   const stack = inbound(kit, {
     observe: settings.log,
@@ -57,6 +58,9 @@ export const openWayIn = async (
       anonymous: origins.identities === null,
       audit: settings.auditsIntentions,
       refusals,
+      ...(!ground.sabotage.has('review') && {
+        inProgress: { snapshots: origins.assembly.snapshot, calls: () => opened?.calls() ?? [] },
+      }),
     },
   });
   const service = stack.to((call) => endpoint.send({ call, endpoint, previous: 0 }));
@@ -78,6 +82,7 @@ export const openWayIn = async (
     maxAgeMs: limits['connection-age'],
     drainMs: drain.calls,
   });
+  opened = listener;
   const probe = healthProbe(kit);
   const serving = async (): Promise<boolean> => {
     // Knocking costs nothing, and keeps the pool from backing off from an app that has not begun to listen.

@@ -7,6 +7,8 @@
 export interface Body {
   /** True while every byte so far lies in the recording, so that another attempt can begin at the first byte. */
   readonly replayable: boolean;
+  /** The caller has half-closed: all bytes have come. */
+  readonly ended: boolean;
   /** Sends the recording, then everything that comes, to `sink`; an earlier sink hears nothing more. */
   attach(sink: BodySink): void;
   /** Takes the sink off; what arrives is recorded until commit, or waits without credit. */
@@ -28,6 +30,7 @@ export interface BodySink {
 /** A body without bytes, already half-closed: for calls that the mesh makes itself, and for tests. */
 export const emptyBody: Body = {
   replayable: true,
+  ended: true,
   attach: (sink) => sink.end(),
   detach: () => {},
   taken: () => {},

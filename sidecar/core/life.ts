@@ -1,3 +1,4 @@
+import type { Call } from './call.ts';
 import type { EndpointView } from './endpoint.ts';
 import type { Status } from './status.ts';
 
@@ -7,6 +8,9 @@ export interface Waiter {
   cancelled(status: Status): void;
   /** What the call is waiting for, for messages: `waiting for a connection to 10.0.0.7:50051`. Asked only on failure. */
   readonly doing?: string;
+  /** The call as it goes to its peer, and whether the peer may have started on it. Asked only when calls are judged again. */
+  readonly call?: Call;
+  readonly reached?: boolean;
 }
 
 /** Whoever must know that a call is over: a counter, a deadline, a verdict. One object per call and witness. */
@@ -46,6 +50,16 @@ export class Life {
   /** What the call is waiting for, in words; empty when nobody says. */
   get doing(): string {
     return this.#waiter?.doing ?? '';
+  }
+
+  /** The call as it goes to its peer; null before, after, and where nobody says. */
+  get call(): Call | null {
+    return this.#waiter?.call ?? null;
+  }
+
+  /** Whether the peer may have started on the call. */
+  get reached(): boolean {
+    return this.#waiter?.reached ?? false;
   }
 
   /** Registers who is to be told of a cancellation; tells at once when it has already happened. */

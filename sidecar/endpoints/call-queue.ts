@@ -1,4 +1,4 @@
-import type { Attempt } from '../core/call.ts';
+import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Link } from '../core/link.ts';
 import { type Reply, refuse } from '../core/reply.ts';
@@ -90,6 +90,10 @@ class WaitingCall implements Waiter {
 
   get doing(): string {
     return `waiting for a connection to ${this.#for}`;
+  }
+
+  get call(): Call {
+    return this.attempt.call;
   }
 
   cancelled(status: Status): void {

@@ -145,6 +145,7 @@ const noWords = Object.freeze({
 /** One message of no bytes: a HealthCheckRequest for the whole server. */
 const emptyMessage: Body = Object.freeze({
   replayable: true,
+  ended: true,
   attach: (sink: Parameters<Body['attach']>[0]) => {
     sink.write(new Uint8Array(5), 0, 5);
     sink.end();

@@ -1,11 +1,13 @@
 import type { Call } from '../core/call.ts';
+import type { Cell } from '../core/cell.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Count } from '../core/meter.ts';
 import { type RefusalRecord, Refusals } from '../core/refusals.ts';
 import { refusal } from '../core/reply.ts';
-import type { Access, Intention } from '../core/snapshot.ts';
+import type { Access, Intention, Snapshot } from '../core/snapshot.ts';
 import { Code, refused, type Status } from '../core/status.ts';
+import { timer } from '../core/wheel.ts';
 import { type PermissionJudge, permissionJudge } from '../policies/permissions.ts';
 import { decisive } from '../policies/precedence.ts';
 
@@ -19,11 +21,25 @@ export interface AuthorizeSettings {
   readonly audit?: boolean;
   /** Where refusals are kept for people. */
   readonly refusals?: Refusals;
+  /** Calls that were let in, to be judged again when the access rules change; absent: what has begun goes on. */
+  readonly inProgress?: InProgress;
+}
+
+/** The calls that are in progress, and where later access rules come from. */
+export interface InProgress {
+  readonly snapshots: Cell<Snapshot>;
+  /** As they go to the app. Asked only when the rules have changed. */
+  calls(): readonly Call[];
 }
 
 const mostCallers = 1000;
 /** Methods of a caller whose answers are kept; they are the caller's to choose. */
 const mostMethods = 1000;
+/**
+ * How long a call may go on whose request is whole and whose answer has not begun, milliseconds. It may be unary, and then
+ * the app is at work on what its caller was allowed to ask; headers do not tell, and a silent stream must end too.
+ */
+const graceMs = 5000;
 
 /**
  * Refuses calls that the intentions do not let in.
@@ -32,17 +48,21 @@ const mostMethods = 1000;
  * Reads   arrival.caller (from the verified certificate), snapshot.access; method and headers where permissions ask
  * Answers PERMISSION_DENIED
  * Counts  outrigger_denied_total, outrigger_would_deny_total
- * Keeps   the answers for up to 1,000 callers under the latest access rules, and who was refused by what
+ * Keeps   the answers for up to 1,000 callers under the latest access rules, and who was refused by what; one timer
+ *         while calls that may no longer go on have time to finish
  * Status  alpha
  *
  * The decisive intention is exact before wildcard, as in Consul; of its permissions the first that fits decides. Where
  * none matches, the default that the source reported holds. A caller whose certificate names no service is always
  * refused. While identity is `none` nobody is known: only a rule about `*` can refuse, the default does not, because
  * it was meant for callers with a name.
+ *
+ * When the rules change, calls in progress are judged again, and those that would not be let in now end.
  */
 export const authorize = (kit: Kit, settings: AuthorizeSettings): Filter<Call> => {
   const rules = new Rules(kit, settings);
-  const { audit = false } = settings;
+  const { audit = false, inProgress } = settings;
+  if (inProgress !== undefined) judgeAgain(kit, rules, inProgress, audit);
   return function authorize(call, next) {
     const denial = rules.denialOf(call);
     if (denial === null) return next(call);
@@ -50,6 +70,33 @@ export const authorize = (kit: Kit, settings: AuthorizeSettings): Filter<Call> =
     denial.record.calls++;
     return audit ? next(call) : refusal(denial.status);
   };
+};
+
+/** Judges the calls in progress whenever the access rules are others, and once more when the time to finish is over. */
+const judgeAgain = (kit: Kit, rules: Rules, { snapshots, calls }: InProgress, audit: boolean): void => {
+  let { access } = snapshots.value;
+  const look = (isLast: boolean): void => {
+    for (const call of calls()) {
+      const denial = rules.denialOf(call, access);
+      if (denial === null) continue;
+      const { reached } = call.life;
+      if (!audit && !isLast && reached && call.body.ended && call.life.responseBytes === 0) {
+        // The first that was left alone sets the time for all: changes upon changes must not put it off.
+        if (last.slot < 0) kit.wheel.arm(last, graceMs);
+        continue;
+      }
+      denial.count.value++;
+      denial.record.calls++;
+      const message = `${denial.status.message}; the call was in progress when that changed`;
+      if (!audit) call.life.cancel({ ...denial.status, message, reached });
+    }
+  };
+  const last = timer(() => look(true));
+  snapshots.listen((snapshot) => {
+    if (snapshot.access === access) return;
+    access = snapshot.access;
+    look(false);
+  });
 };
 
 /** Consul's form of an id that is not of the default namespace. */
@@ -83,16 +130,16 @@ class Rules {
     this.#refusals = settings.refusals ?? new Refusals();
   }
 
-  denialOf(call: Call): Denial | null {
-    if (call.snapshot.access !== this.#access) {
-      this.#access = call.snapshot.access;
+  denialOf(call: Call, access: Access = call.snapshot.access): Denial | null {
+    if (access !== this.#access) {
+      this.#access = access;
       this.#rulings = new Map();
       this.#judges = new Map();
     }
     const { caller } = call.arrival;
     let ruling = this.#rulings.get(caller);
     if (ruling === undefined) {
-      ruling = this.#rule(this.#access, caller, call);
+      ruling = this.#rule(access, caller, call);
       // Callers have certificates of our own CA, so this many are not an attack, and forgetting costs one look.
       if (this.#rulings.size >= mostCallers) this.#rulings.clear();
       this.#rulings.set(caller, ruling);

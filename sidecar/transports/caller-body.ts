@@ -10,12 +10,12 @@ import type { Recording } from './recording.ts';
  * the stream's window.
  */
 export class CallerBody implements Body {
+  ended = false;
   readonly #stream: Stream;
   #recording: Recording | null;
   #sink: BodySink | null = null;
   /** Came while nobody was attached, and is not in the recording. */
   #waiting: Buffer[] = [];
-  #ended = false;
   #over = false;
   #replayable: boolean;
   #recorded = 0;
@@ -52,8 +52,8 @@ export class CallerBody implements Body {
 
   /** The caller half-closed. */
   end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.ended) return;
+    this.ended = true;
     this.#sink?.end();
   }
 
@@ -68,7 +68,7 @@ export class CallerBody implements Body {
       for (const piece of waiting) sink.write(piece, 0, piece.length);
     }
     if (!this.#replayable) this.#freeRecording();
-    if (this.#ended) sink.end();
+    if (this.ended) sink.end();
   }
 
   detach(sink: BodySink): void {

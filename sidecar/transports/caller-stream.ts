@@ -1,4 +1,5 @@
 import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import type { Call } from '../core/call.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
@@ -31,6 +32,11 @@ export class CallerStream implements StreamListener, ReplySink {
     this.#life = life;
     this.#speaker = speaker;
     this.#resets = resets;
+  }
+
+  /** The call as it goes to the app, while it is in progress. */
+  get call(): Call | null {
+    return this.#life.call;
   }
 
   /** Takes the stack's answer. */

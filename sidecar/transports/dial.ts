@@ -193,7 +193,12 @@ class PeerLink implements Link, Peer, Timer {
 
   #watch(socket: net.Socket): void {
     this.#socket = socket;
-    socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(reasonOf(error)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const [, alert] = refusingAlert.exec(error.code ?? '') ?? [];
+      if (alert === undefined) return this.#failed(reasonOf(error));
+      const words = alert.replaceAll('_', ' ').toLowerCase();
+      this.#failed(`its TLS alert is '${words}': ${this.#suspicion()}`);
+    });
     socket.on('close', this.#onClose);
   }
 
@@ -237,19 +242,24 @@ class PeerLink implements Link, Peer, Timer {
   }
 
   #closed(reason: string): void {
-    if (this.state === 'connecting') return this.#failed(`${reason}${this.#suspicion()}`);
+    if (this.state === 'connecting') {
+      const isSecure = this.#options.identities !== null;
+      return this.#failed(isSecure ? `${reason} before its SETTINGS came: ${this.#suspicion()}` : reason);
+    }
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.#unlisten();
     this.#events.closed(`${this.where}: ${reason}`);
   }
 
-  /** In TLS 1.3 our certificate is judged behind the handshake: who does not believe it just closes. */
+  /**
+   * In TLS 1.3 our certificate is judged behind the handshake: who does not believe it just closes. So do proxies that
+   * keep intentions for whole connections, such as Envoy; Consul's own one says of both that the certificate is bad.
+   */
   #suspicion(): string {
     const identity = this.#options.identities?.value ?? null;
-    if (identity === null) return '';
-    const until = new Date(identity.validTo).toISOString();
-    return ` before its SETTINGS came: perhaps it does not believe our certificate (${identity.spiffe || 'no SPIFFE id'}, valid until ${until})`;
+    const until = identity === null ? '' : `, valid until ${new Date(identity.validTo).toISOString()}`;
+    return `perhaps it does not believe our certificate (${identity?.spiffe || 'no SPIFFE id'}${until}), or an intention does not let us in`;
   }
 
   /** The connection did not come about. */
@@ -264,6 +274,9 @@ class PeerLink implements Link, Peer, Timer {
     queueMicrotask(() => this.#events.closed(`${this.where}: ${reason}`));
   }
 }
+
+/** TLS alerts by which a peer says that it does not want our certificate; OpenSSL's names for them. */
+const refusingAlert = /_ALERT_(.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED).*)$/;
 
 const reasonOf = ({ code, message }: NodeJS.ErrnoException): string => {
   if (code === 'ECONNREFUSED') return 'nobody listens there (ECONNREFUSED)';

@@ -1,8 +1,10 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index.ts';
+import type { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
+import { CallerStream } from './caller-stream.ts';
 import { Handshakes } from './handshakes.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
 import {
@@ -37,6 +39,8 @@ export interface ListenerOptions extends IntakeOptions {
 export interface Listener {
   /** `host:port` or `unix:PATH`, as bound. */
   readonly address: string;
+  /** The calls in progress on all connections, found by a walk over what is open: nobody keeps a list of them. */
+  calls(): Call[];
   /** Takes no new connections, and lets the open ones finish within `drainMs`. Resolves when none is left. */
   drain(): Promise<void>;
   /** Resolves when no connection is open. */
@@ -90,6 +94,14 @@ class OpenListener implements Listener {
         resolve(this);
       });
     });
+  }
+
+  calls(): Call[] {
+    const found: Call[] = [];
+    for (const connection of this.#connections)
+      for (const { listener } of connection.streams.list())
+        if (listener instanceof CallerStream && listener.call !== null) found.push(listener.call);
+    return found;
   }
 
   async drain(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Abort, Connection, Stream, StreamListener } from '../../wire/index.ts';
 import { ErrorCode, PieceQueue } from '../../wire/index.ts';
 import type { BodySink } from '../core/body.ts';
-import type { Attempt } from '../core/call.ts';
+import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { Code, ok, type Status } from '../core/status.ts';
@@ -59,6 +59,14 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 
   get doing(): string {
     return `at ${this.#peer.where}`;
+  }
+
+  get call(): Call {
+    return this.#attempt.call;
+  }
+
+  get reached(): boolean {
+    return true;
   }
 
   // The request's bytes.

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import type { Log } from '../../sidecar/core/log.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/index.ts';
+import type { Sabotage } from '../../sidecar/sabotage.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
 import { EchoClient } from './echo-client.ts';
 
@@ -11,7 +12,12 @@ type SettingsWords = Readonly<Record<string, unknown>>;
 export interface AgentTable {
   readonly url: string;
   /** Starts one, and waits until it is ready. Closed with the mesh. */
-  join(service: SettingsWords, words?: SettingsWords, log?: Log): Promise<Sidecar>;
+  join(
+    service: SettingsWords,
+    words?: SettingsWords,
+    log?: Log,
+    sabotage?: readonly Sabotage[],
+  ): Promise<Sidecar>;
   /** A client of the app beside a sidecar, naming `echo`. Closed with the mesh. */
   client(sidecar: Sidecar): EchoClient;
   /** Asks the agent; rejects unless it answers 200. */
@@ -24,7 +30,7 @@ export const atAgent = (url: string): AgentTable => {
   const open: { close(): unknown }[] = [];
   return {
     url,
-    join: async (service, words = {}, log) => {
+    join: async (service, words = {}, log, sabotage = []) => {
       const free = '127.0.0.1:0';
       const ports = {
         app: free,
@@ -34,7 +40,10 @@ export const atAgent = (url: string): AgentTable => {
       };
       const settings = { service, listen: ports, discovery: { consul: { url } }, 'state-dir': 'none' };
       const loaded = readSettings(JSON.stringify(settings), 'mesh.yaml', tmpdir(), { overlay: words });
-      const sidecar = await startSidecar(loaded.settings, log === undefined ? {} : { log });
+      const sidecar = await startSidecar(loaded.settings, {
+        ...(log !== undefined && { log }),
+        sabotage: new Set(sabotage),
+      });
       open.push(sidecar);
       await sidecar.ready;
       return sidecar;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
@@ -27,14 +27,44 @@ export interface EnvoyPlan {
   readonly version: 'TLSv1_2' | 'TLSv1_3';
 }
 
+/** Intentions as Consul writes them for Envoy: as its RBAC filter, in front of a connection or of each request. */
+export interface EnvoyRules {
+  readonly judges: 'connections' | 'requests';
+  /** What becomes of those whom the principal means; the others meet the opposite. */
+  readonly action: 'ALLOW' | 'DENY';
+  /** How the SPIFFE id of a caller is compared. */
+  readonly principal: { readonly exact: string } | { readonly safe_regex: { readonly regex: string } };
+}
+
+/** An Envoy that runs. */
+export interface Envoy {
+  /** Writes other rules, none where null: it reads them while it runs, and lets its connections go. */
+  intend(rules: EnvoyRules | null): Promise<void>;
+  /** Kills it by its id. */
+  close(): Promise<void>;
+}
+
 const startingMs = 15_000;
 
-/** Starts one, in `directory`; resolves when it listens. `close` kills it by its id. */
-export const startEnvoy = async (plan: EnvoyPlan, directory: string): Promise<{ close(): Promise<void> }> => {
+/** Seconds in which connections under earlier rules are asked to go. */
+const drainSeconds = 1;
+
+/** Starts one, in `directory`, without rules; resolves when it listens. */
+export const startEnvoy = async (plan: EnvoyPlan, directory: string): Promise<Envoy> => {
   const path = join(directory, `envoy-${plan.port}.json`);
+  const listeners = join(directory, `envoy-${plan.port}-listeners.json`);
   const log = join(directory, `envoy-${plan.port}.log`);
-  await writeFile(path, JSON.stringify(bootstrap(plan)));
-  const words = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn', '--log-path', log];
+  // Envoy looks at a file that is moved there, never at one that is being written.
+  const intend = async (rules: EnvoyRules | null): Promise<void> => {
+    await writeFile(`${listeners}.next`, JSON.stringify({ resources: [listener(plan, rules)] }));
+    await rename(`${listeners}.next`, listeners);
+  };
+  await intend(null);
+  await writeFile(path, JSON.stringify(bootstrap(plan, listeners)));
+  const words = [
+    ...['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn', '--log-path', log],
+    ...['--drain-time-s', `${drainSeconds}`, '--drain-strategy', 'immediate'],
+  ];
   const child = spawn('envoy', words, { stdio: 'ignore', cwd: directory });
   const close = (): Promise<void> => killed(child);
   const end = Date.now() + startingMs;
@@ -45,26 +75,49 @@ export const startEnvoy = async (plan: EnvoyPlan, directory: string): Promise<{ 
     }
     await new Promise((next) => setTimeout(next, 50));
   }
-  return { close };
+  return { intend, close };
 };
 
 const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
 const address = (port: number): object => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 
-const bootstrap = (plan: EnvoyPlan): object => ({
-  static_resources: {
-    listeners: [
-      {
-        name: 'in',
-        address: address(plan.port),
-        filter_chains: [
-          {
-            filters: [{ name: 'http', typed_config: connectionPart }],
-            ...(plan.tls === 'in' && { transport_socket: tls('DownstreamTlsContext', plan) }),
-          },
-        ],
+const listener = (plan: EnvoyPlan, rules: EnvoyRules | null): object => ({
+  '@type': type('config.listener.v3.Listener'),
+  name: 'in',
+  address: address(plan.port),
+  filter_chains: [
+    {
+      filters: [
+        ...(rules?.judges === 'connections' ? [rbac('network', rules)] : []),
+        { name: 'http', typed_config: connectionPart(rules) },
+      ],
+      ...(plan.tls === 'in' && { transport_socket: tls('DownstreamTlsContext', plan) }),
+    },
+  ],
+});
+
+/** Ref: Envoy, "Role Based Access Control (RBAC) Network Filter" and "(RBAC) Filter". */
+const rbac = (where: 'network' | 'http', { action, principal }: EnvoyRules): object => ({
+  name: `envoy.filters.${where}.rbac`,
+  typed_config: {
+    '@type': type(`extensions.filters.${where}.rbac.v3.RBAC`),
+    ...(where === 'network' && { stat_prefix: 'connect_authz' }),
+    rules: {
+      action,
+      policies: {
+        'consul-intentions-layer4': {
+          permissions: [{ any: true }],
+          principals: [{ authenticated: { principal_name: principal } }],
+        },
       },
-    ],
+    },
+  },
+});
+
+const bootstrap = (plan: EnvoyPlan, listeners: string): object => ({
+  node: { id: 'test', cluster: 'test' },
+  dynamic_resources: { lds_config: { path_config_source: { path: listeners } } },
+  static_resources: {
     clusters: [
       {
         name: 'out',
@@ -86,7 +139,7 @@ const bootstrap = (plan: EnvoyPlan): object => ({
   },
 });
 
-const connectionPart = {
+const connectionPart = (rules: EnvoyRules | null): object => ({
   '@type': type('extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
   stat_prefix: 'in',
   codec_type: 'HTTP2',
@@ -100,9 +153,10 @@ const connectionPart = {
     ],
   },
   http_filters: [
+    ...(rules?.judges === 'requests' ? [rbac('http', rules)] : []),
     { name: 'router', typed_config: { '@type': type('extensions.filters.http.router.v3.Router') } },
   ],
-};
+});
 
 const tls = (
   context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
