@@ -41,7 +41,7 @@ export const builtInPolicy = (
   ...builtIn,
   connect: limits.connect,
   'idle-stream': limits['idle-stream'],
-  ...(sabotage.has('eject') && { eject: { failures: Number.POSITIVE_INFINITY } }),
+  ...(sabotage.has('eject') && { eject: { ...builtIn.eject, mode: 'off' as const } }),
 });
 
 /** Who speaks in messages of the mesh's own. */

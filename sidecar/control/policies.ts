@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Policy, policyOf, type ServicePolicy } from '../core/policy.ts';
 import type { Snapshot } from '../core/snapshot.ts';
+import { codeNames } from '../core/status.ts';
 
 /** One value of a policy, and who said it. Times are milliseconds. */
 interface Said {
@@ -34,14 +36,18 @@ const report = ({ all, methods }: ServicePolicy): Report => {
 };
 
 const isSame = (one: Said | undefined, other: Said): boolean =>
-  one?.value === other.value && one?.origin === other.origin;
+  one?.origin === other.origin && isDeepStrictEqual(one.value, other.value);
+
+/** Codes by their names, as the file has them. */
+const named = (value: unknown): unknown =>
+  Array.isArray(value) ? value.map((one) => (typeof one === 'number' ? codeNames[one] : one)) : value;
 
 const valuesOf = ({ origins, ...values }: Policy): Map<string, Said> => {
   const said = new Map<string, Said>();
   const add = (path: string, value: unknown): void =>
-    void said.set(path, { value, origin: origins[path] ?? 'built-in' });
+    void said.set(path, { value: named(value), origin: origins[path] ?? 'built-in' });
   for (const [word, value] of Object.entries(values)) {
-    if (typeof value !== 'object' || value === null) add(word, value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) add(word, value);
     else for (const [part, inner] of Object.entries(value)) add(`${word}.${part}`, inner);
   }
   return said;

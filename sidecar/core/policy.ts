@@ -1,5 +1,20 @@
-/** How an endpoint is chosen: the less loaded of two met by chance, or one after the other. */
-export type Balance = 'two-choices' | 'round-robin';
+import { Code } from './status.ts';
+
+/** How an endpoint is chosen: the quicker or the less loaded of two met by chance, or one after the other. */
+export type Balance = 'peak-ewma' | 'two-choices' | 'round-robin';
+
+/** Whether a limiter acts, or only counts what it would have done. */
+export type Mode = 'off' | 'shadow' | 'on';
+
+/** A fault that is made on purpose, for a share of the calls. */
+export interface Fault {
+  /** Share of the calls, 0 to 100. */
+  readonly percent: number;
+  /** Milliseconds to wait first. */
+  readonly delay?: number | undefined;
+  /** Then: a gRPC code that is answered, the stream reset, or silence until the deadline; absent: the call goes on. */
+  readonly abort?: Code | 'reset' | 'drop' | undefined;
+}
 
 /**
  * Everything that can be tuned of calls to one service or one of its methods, in the words of the file and of KV.
@@ -9,34 +24,102 @@ export type Balance = 'two-choices' | 'round-robin';
 export interface PolicyValues {
   /** Deadline of a call that has none, and the most that another is granted; null: none. Ref: gRFC A2, `timeout`. */
   readonly timeout: number | null;
+  /** Deadline of a call that has none and whose method is known to be unary; null: none. */
+  readonly 'unary-timeout': number | null;
   /** A call without any deadline ends when no byte went either way for this long. */
   readonly 'idle-stream': number;
+  /** The method takes one message and answers with one. The contract says so, or a setting; false: nobody knows. */
+  readonly unary: boolean;
+  /** The method may be executed twice: the contract's `idempotency_level`, or a setting. */
+  readonly idempotent: boolean;
   readonly balance: Balance;
   /** Flags and their variants, carried in baggage. */
   readonly flags: Readonly<Record<string, string>>;
   readonly retry: {
     /** Tries of one call in all, the first included; 1: it is never tried again. Ref: gRFC A6, `maxAttempts`. */
     readonly attempts: number;
+    /** Codes that are tried again, of idempotent methods alone. Ref: gRFC A6, `retryableStatusCodes`. */
+    readonly codes: readonly Code[];
+    /** Before the first repetition, before jitter; doubled each time. Ref: gRFC A6, `initialBackoff`. */
+    readonly 'first-wait': number;
+    /** No wait is longer. Ref: gRFC A6, `maxBackoff`. */
+    readonly 'longest-wait': number;
+  };
+  readonly hedge: {
+    /** When another attempt begins beside one that has not answered; `p95`: as the method's calls took; null: never. */
+    readonly after: number | 'p95' | null;
+    /** Attempts of one call in all. */
+    readonly attempts: number;
+  };
+  /** The most that repetitions and hedges may add to the calls of a service. Of a service, never of a method. */
+  readonly budget: {
+    readonly mode: Mode;
+    /** Share of the calls of the last ten seconds, 0 to 100. */
+    readonly percent: number;
+    /** And so many a second beside it. */
+    readonly floor: number;
+  };
+  /** Ref: gRFC A6, `retryThrottling`. Of a service, never of a method. */
+  readonly tokens: {
+    /** Tokens when all goes well, of which each failure takes one; at half of them nothing is repeated. Null: off. */
+    readonly most: number | null;
+    /** What a call that goes well gives back. */
+    readonly ratio: number;
   };
   /** Time to connect to an endpoint, TLS included. Of a service, never of a method: its calls share connections. */
   readonly connect: number;
+  /** Takes an endpoint out of balancing. Of a service, never of a method. */
   readonly eject: {
-    /** Failures in a row that shut an endpoint's gate. Of a service, never of a method. */
+    readonly mode: Mode;
+    /** Failures in a row that shut an endpoint's gate. */
+    readonly failures: number;
+    /** Share of calls that must go well within ten seconds, 0 to 100; below it the gate shuts. */
+    readonly success: number;
+    /** Calls within ten seconds without which the share says nothing. */
+    readonly calls: number;
+    /** Share of a service's endpoints that may be out at one time, 0 to 100; never the last one. */
+    readonly most: number;
+  };
+  /** Refuses calls to a service of which all that is left fails. Of a service, never of a method. */
+  readonly breaker: {
+    readonly mode: Mode;
+    /** Failures in a row that shut the service's gate. */
     readonly failures: number;
   };
+  /** Refuses a share of the calls to a service that refuses most of them. Of a service, never of a method. */
+  readonly throttle: {
+    readonly mode: Mode;
+    /** How many times the calls that were accepted may be tried; 2: half of them may be refused. */
+    readonly factor: number;
+  };
+  /** Refuses calls that have less time left than half of the method's calls took. */
+  readonly doomed: { readonly mode: Mode };
+  /** Calls in flight, and calls that wait for one to end; more are refused. Of a service, never of a method. */
+  readonly limit: {
+    readonly 'in-flight': number;
+    readonly waiting: number;
+  };
+  /** Time in which an endpoint that has just come gets up to its full share; 0: at once. Of a service. */
+  readonly 'slow-start': number;
+  /** Whether endpoints of our own zone are called first. Of a service. */
+  readonly zone: 'prefer' | 'ignore';
+  /** Faults made on purpose; they act only where the settings file enables them. */
+  readonly faults: readonly Fault[];
 }
 
 /** What one document says; what is absent is left to those below it. */
 export type PolicyWords = {
   readonly [Word in keyof PolicyValues]?:
-    | (PolicyValues[Word] extends object
-        ? { readonly [Part in keyof PolicyValues[Word]]?: PolicyValues[Word][Part] | undefined }
-        : PolicyValues[Word])
+    | (PolicyValues[Word] extends readonly unknown[]
+        ? PolicyValues[Word]
+        : PolicyValues[Word] extends object
+          ? { readonly [Part in keyof PolicyValues[Word]]?: PolicyValues[Word][Part] | undefined }
+          : PolicyValues[Word])
     | undefined;
 };
 
-/** Who speaks, from the least to the most: Consul's config entries, the settings file, Consul's KV. */
-export type PolicyLayer = 'entries' | 'file' | 'kv';
+/** Who speaks, from the least to the most: the service's contract, Consul's config entries, the settings file, Consul's KV. */
+export type PolicyLayer = 'contract' | 'entries' | 'file' | 'kv';
 
 /** One thing that is said of calls. */
 export interface PolicyRule {
@@ -82,12 +165,30 @@ export interface Policies {
 /** What holds where nobody says anything. */
 export const builtIn: PolicyValues = Object.freeze({
   timeout: null,
+  'unary-timeout': 15_000, // as Envoy's route timeout
   'idle-stream': 300_000, // five minutes, as Envoy's stream idle timeout
-  balance: 'two-choices', // a slow endpoint gets less by itself
+  unary: false,
+  idempotent: false,
+  balance: 'peak-ewma', // a slow endpoint gets less by itself
   flags: Object.freeze({}),
-  retry: Object.freeze({ attempts: 3 }),
+  retry: Object.freeze({
+    attempts: 3,
+    codes: Object.freeze([Code.UNAVAILABLE]),
+    'first-wait': 25, // as Envoy's base
+    'longest-wait': 250,
+  }),
+  hedge: Object.freeze({ after: null, attempts: 2 }),
+  budget: Object.freeze({ mode: 'on', percent: 10, floor: 2 }), // at 20 % and 10/s a chain of four multiplies an outage
+  tokens: Object.freeze({ most: null, ratio: 0.1 }),
   connect: 2000,
-  eject: Object.freeze({ failures: 5 }), // as Envoy and Finagle
+  eject: Object.freeze({ mode: 'on', failures: 5, success: 80, calls: 5, most: 50 }), // as Envoy and Finagle; half, for pairs
+  breaker: Object.freeze({ mode: 'on', failures: 5 }),
+  throttle: Object.freeze({ mode: 'shadow', factor: 2 }), // as in Google's SRE book
+  doomed: Object.freeze({ mode: 'shadow' }),
+  limit: Object.freeze({ 'in-flight': 1024, waiting: 1024 }), // as Envoy's max_requests and max_pending_requests
+  'slow-start': 10_000,
+  zone: 'prefer',
+  faults: Object.freeze([]),
 });
 
 /** The policies of a mesh in which nobody says anything. */

@@ -13,7 +13,7 @@ import { frozenMap } from './freeze.ts';
 /**
  * Merges what all layers say into one policy for each service and method that is spoken of.
  *
- * The order, from the least: built in, Consul's config entries, the file, KV. Within a layer: `*`, a method of `*`,
+ * The order, from the least: built in, the contract, Consul's config entries, the file, KV. Within a layer: `*`, a method of `*`,
  * the service, all methods of a gRPC service, one method. Of equals the later one wins. Each value is merged by
  * itself, and remembers who said it.
  *
@@ -34,7 +34,7 @@ export const policyMerger = (
   };
 };
 
-const layers: readonly PolicyLayer[] = ['entries', 'file', 'kv'];
+const layers: readonly PolicyLayer[] = ['contract', 'entries', 'file', 'kv'];
 
 /** Where a rule stands in the order. */
 const rank = ({ layer, service, method }: PolicyRule): number =>
@@ -78,11 +78,15 @@ const speaksOf = (rule: PolicyRule, method: string): boolean =>
 /** Values by their path: `timeout`, `flags.express`. */
 type Leaves = ReadonlyMap<string, unknown>;
 
+/** A list is one value. */
+const hasParts = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const leavesOf = (words: object): Leaves => {
   const leaves = new Map<string, unknown>();
   for (const [word, value] of Object.entries(words)) {
     if (value === undefined) continue;
-    if (typeof value !== 'object' || value === null) leaves.set(word, value);
+    if (!hasParts(value)) leaves.set(word, value);
     else
       for (const [part, inner] of Object.entries(value))
         if (inner !== undefined) leaves.set(`${word}.${part}`, inner);

@@ -15,14 +15,17 @@ describe('/snapshot', () => {
     );
     const { services } = knowing(service('inventory'), service('payments'));
     const shown = plainPolicies(snapshot({ services, policies }));
-    const plain = {
+    const plain = shown['payments'];
+    expect(plain).toMatchObject({
       timeout: builtIn(null),
       'idle-stream': builtIn(300_000),
-      balance: builtIn('two-choices'),
+      balance: builtIn('peak-ewma'),
       'retry.attempts': builtIn(3),
+      'retry.codes': builtIn(['UNAVAILABLE']),
       connect: builtIn(2000),
       'eject.failures': builtIn(5),
-    };
+      faults: builtIn([]),
+    });
     expect(shown).toEqual({
       '*': plain,
       inventory: {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Code } from '../../../sidecar/core/status.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { SettingsError } from '../../../sidecar/settings/problem.ts';
 import { readPolicy } from '../../../sidecar/settings/read-policy.ts';
@@ -91,14 +92,14 @@ policies:
       "mesh.yaml:5:5: unknown key 'timeot' in policies.inventory (did you mean 'timeout'?)",
       "mesh.yaml:6:14: policies.inventory.timeout must be a time with its unit (ms, s, m, h) from 1ms to 24h, such as 250ms, or none, not '0ms'",
       'mesh.yaml:7:18: policies.inventory.idle-stream must be a time with its unit (ms, s, m, h) from 100ms to 24h, such as 5m, not 5',
-      "mesh.yaml:8:14: policies.inventory.balance must be two-choices or round-robin, not 'random'",
+      "mesh.yaml:8:14: policies.inventory.balance must be peak-ewma, two-choices or round-robin, not 'random'",
       'mesh.yaml:9:24: policies.inventory.retry.attempts must be a whole number from 1 to 5, such as 3, not 6',
       "mesh.yaml:10:23: policies.inventory.flags.express must be a text, quoted where YAML reads something else, of letters, digits, dots, hyphens and underscores, such as 'on', not true",
       "mesh.yaml:11:14: policies.inventory.connect must be a time with its unit (ms, s, m, h) from 1ms to 1m, such as 2s, not '2m'",
       "mesh.yaml:13:7: key 'Get' of policies.inventory.methods must be a method as metrics show it, or all methods of a gRPC service, such as /shop.Inventory/Get or /shop.Inventory/*",
-      "mesh.yaml:14:30: unknown key 'connect' in policies.inventory.methods./shop.Inventory/Get (known keys: timeout, idle-stream, balance, flags, retry)",
+      "mesh.yaml:14:30: unknown key 'connect' in policies.inventory.methods./shop.Inventory/Get (known keys: timeout, unary-timeout, idle-stream, unary, idempotent, balance, flags, retry, hedge, doomed, faults)",
       "mesh.yaml:14:52: policies.inventory.methods./shop.Inventory/Get.timeout must be a time with its unit (ms, s, m, h) from 1ms to 24h, such as 250ms, or none, not 'soon'",
-      'mesh.yaml:15:11: policies.orders must be a mapping with keys such as timeout, idle-stream, balance, not 5',
+      'mesh.yaml:15:11: policies.orders must be a mapping with keys such as timeout, unary-timeout, idle-stream, not 5',
     ]);
   });
 
@@ -111,6 +112,73 @@ policies:
           'policies.web is about this service itself: policies are for calls that leave here; give it to its callers, or to all in KV',
       },
     ]);
+  });
+});
+
+describe('the words of a policy', () => {
+  const read = (text: string) => readPolicy(text, key, 'inventory')[0]!.words;
+  const wrong = (text: string): string => {
+    try {
+      read(text);
+      return '';
+    } catch (thrown) {
+      return String(thrown);
+    }
+  };
+
+  it('are read into milliseconds, codes and null', () => {
+    expect(
+      read(`unary-timeout: none
+unary: true
+idempotent: true
+retry: { codes: [UNAVAILABLE, ABORTED], first-wait: 5ms, longest-wait: 1s }
+hedge: { after: p95, attempts: 3 }
+budget: { mode: shadow, percent: 20, floor: 10 }
+tokens: { most: 10, ratio: 0.5 }
+eject: { mode: off, success: 90, calls: 20, most: 10 }
+breaker: { mode: shadow, failures: 7 }
+throttle: { mode: on, factor: 1.5 }
+doomed: { mode: on }
+limit: { in-flight: 10, waiting: 0 }
+slow-start: 0ms
+zone: ignore
+faults: [{ percent: 0.5, delay: 2s }, { percent: 1, abort: reset }, { percent: 2, abort: ABORTED }]`),
+    ).toEqual({
+      'unary-timeout': null,
+      unary: true,
+      idempotent: true,
+      retry: { codes: [Code.UNAVAILABLE, Code.ABORTED], 'first-wait': 5, 'longest-wait': 1000 },
+      hedge: { after: 'p95', attempts: 3 },
+      budget: { mode: 'shadow', percent: 20, floor: 10 },
+      tokens: { most: 10, ratio: 0.5 },
+      eject: { mode: 'off', success: 90, calls: 20, most: 10 },
+      breaker: { mode: 'shadow', failures: 7 },
+      throttle: { mode: 'on', factor: 1.5 },
+      doomed: { mode: 'on' },
+      limit: { 'in-flight': 10, waiting: 0 },
+      'slow-start': 0,
+      zone: 'ignore',
+      faults: [
+        { percent: 0.5, delay: 2000 },
+        { percent: 1, abort: 'reset' },
+        { percent: 2, abort: Code.ABORTED },
+      ],
+    });
+  });
+
+  it.each([
+    ['retry: { codes: [OK] }', /retry.codes.0 must be the name of a gRPC code, such as UNAVAILABLE/],
+    ['hedge: { after: soon }', /hedge.after must be a time with its unit .* or p95, or none/],
+    ['budget: { percent: 101 }', /budget.percent must be a whole number of percent from 0 to 100/],
+    ['tokens: { ratio: 2 }', /tokens.ratio must be a number from 0.001 to 1/],
+    ['eject: { mode: yes }', /eject.mode must be off, shadow or on/],
+    ['faults: [{ percent: 1 }]', /faults.0 must say what happens: add 'delay' or 'abort'/],
+    [
+      'faults: [{ percent: 1, abort: maybe }]',
+      /faults.0.abort must be 'reset', 'drop' or the name of a gRPC code/,
+    ],
+  ])('are refused with what to write: %s', (text, message) => {
+    expect(wrong(text)).toMatch(message);
   });
 });
 
@@ -144,11 +212,11 @@ describe('a policy in KV', () => {
     ],
     [
       'hello',
-      `${key}:1:1: the policy must be a mapping with keys such as timeout, idle-stream, balance, not 'hello'`,
+      `${key}:1:1: the policy must be a mapping with keys such as timeout, unary-timeout, idle-stream, not 'hello'`,
     ],
     [
       'policies: { inventory: {} }',
-      `${key}:1:1: unknown key 'policies' in the policy (known keys: timeout, idle-stream, balance, flags, retry, connect, eject, methods)`,
+      `${key}:1:1: unknown key 'policies' in the policy (known keys: timeout, unary-timeout, idle-stream, unary, idempotent, balance, flags, retry, hedge, doomed, faults, budget, tokens, connect, eject, breaker, throttle, limit, slow-start, zone, methods)`,
     ],
   ])('%j is refused with key, place and fix', (text, complaint) => {
     expect(complaints(text)[0]).toContain(complaint);

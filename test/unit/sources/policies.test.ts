@@ -7,6 +7,7 @@ import {
   policyOf,
   unruled,
 } from '../../../sidecar/core/policy.ts';
+import { Code } from '../../../sidecar/core/status.ts';
 import { policyMerger } from '../../../sidecar/sources/policies.ts';
 import { rule, ruled } from '../../support/policies.ts';
 
@@ -16,7 +17,7 @@ const of = (policies: Policies, service = 'inventory', method = get) =>
 
 /** From the least to the most, as docs/policies.md has it. */
 const places: readonly [layer: PolicyLayer, service: string, method: string][] = (
-  ['entries', 'file', 'kv'] as const
+  ['contract', 'entries', 'file', 'kv'] as const
 ).flatMap((layer): [PolicyLayer, string, string][] => [
   [layer, '*', ''],
   [layer, '*', '/shop.Inventory/*'],
@@ -53,18 +54,21 @@ describe('the merge order', () => {
     const policies = ruled(
       rule('entries', 'inventory', '', { connect: 5000, balance: 'round-robin' }),
       rule('file', '*', '', { flags: { express: 'on', tax: 'v1', 'a.b': 'c' } }),
-      rule('file', 'inventory', '', { balance: 'two-choices', retry: { attempts: 1 } }),
+      rule('file', 'inventory', '', {
+        balance: 'two-choices',
+        retry: { attempts: 1, codes: [Code.DATA_LOSS, Code.UNAVAILABLE] },
+      }),
       rule('kv', 'inventory', '', { flags: { tax: 'v2' }, eject: { failures: 9 } }),
       rule('kv', 'inventory', get, { 'idle-stream': 1000 }),
     );
     expect(of(policies)).toEqual({
-      timeout: null,
+      ...builtIn,
       'idle-stream': 1000,
       balance: 'two-choices',
       flags: { express: 'on', tax: 'v2', 'a.b': 'c' },
-      retry: { attempts: 1 },
+      retry: { ...builtIn.retry, attempts: 1, codes: [Code.DATA_LOSS, Code.UNAVAILABLE] },
       connect: 5000,
-      eject: { failures: 9 },
+      eject: { ...builtIn.eject, failures: 9 },
       origins: {
         connect: 'entries inventory',
         balance: 'file inventory',
@@ -72,6 +76,7 @@ describe('the merge order', () => {
         'flags.a.b': 'file *',
         'flags.tax': 'kv inventory',
         'retry.attempts': 'file inventory',
+        'retry.codes': 'file inventory',
         'eject.failures': 'kv inventory',
         'idle-stream': `kv inventory${get}`,
       },
