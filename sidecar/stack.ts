@@ -1,11 +1,12 @@
 import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
-import type { EndpointView } from './core/endpoint.ts';
+import type { EndpointView, ServiceGateView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance } from './filters/balance.ts';
+import { breaker } from './filters/breaker.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
@@ -22,6 +23,8 @@ export interface OutboundParts {
   readonly discovery: Discovery;
   /** The pool's endpoints of a service; the same list for the same view. */
   readonly endpoints: (service: ServiceView) => readonly EndpointView[];
+  /** The pool's gate of a whole service. */
+  readonly breakers: (service: ServiceView) => ServiceGateView | null;
 }
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
@@ -42,7 +45,7 @@ export interface InboundSettings {
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints }: OutboundParts,
+  { snapshots, discovery, endpoints, breakers }: OutboundParts,
   settings: OutboundSettings = {},
 ): Stack<Call, Attempt> =>
   stack<Call>()
@@ -52,6 +55,7 @@ export const outbound = (
     .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
+    .use(breaker(kit, breakers)) //                             one service; above retry, so that one known to be down costs no attempt
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
     .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns

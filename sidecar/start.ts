@@ -160,11 +160,15 @@ class RunningSidecar extends Timer implements Sidecar {
     return this.#out!.pool.list().map((endpoint) => ({
       service: endpoint.service,
       address: endpoint.address.id,
-      gate: endpoint.gate,
+      ...endpoint.judgement,
       available: endpoint.available,
       load: endpoint.load,
       connections: endpoint.links.length,
     }));
+  }
+
+  services(): ReturnType<SidecarView['services']> {
+    return this.#out!.pool.services().map(({ service, judgement }) => ({ service, ...judgement }));
   }
 
   authorization(): ReturnType<SidecarView['authorization']> {

@@ -1,6 +1,7 @@
 import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Stack } from './core/stack.ts';
+import { gaugeGates } from './endpoints/gate-gauges.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
@@ -24,13 +25,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const { settings, origins, kit } = ground;
   const { snapshot, discovery } = origins.assembly;
   const pool = peersPool(ground);
+  gaugeGates(kit.meter, pool);
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   origins.assembly.heed((service) => pool.isBusy(service));
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,
-    { snapshots: snapshot, discovery, endpoints: pool.endpoints },
+    { snapshots: snapshot, discovery, endpoints: pool.endpoints, breakers: pool.breakers },
     {
       observe: settings.log,
       deadline: deadlinesOf(ground),

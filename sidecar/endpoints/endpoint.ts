@@ -1,13 +1,13 @@
 import type { Attempt } from '../core/call.ts';
-import type { Address, EndpointView, GateState } from '../core/endpoint.ts';
+import type { Address, EndpointView, GateState, Verdict } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial, Link } from '../core/link.ts';
-import type { Policy } from '../core/policy.ts';
+import { builtIn, type Policy } from '../core/policy.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { broken, Code, refused, type Status } from '../core/status.ts';
-import type { Verdict } from '../policies/verdict.ts';
 import { CallQueue } from './call-queue.ts';
 import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
+import { type Judgement, judgementOf } from './judgement.ts';
 import { Links, type LinksSettings, type LinksUser } from './links.ts';
 import type { Health, Probe } from './probe.ts';
 
@@ -40,8 +40,10 @@ export interface EndpointHome {
   readonly dial: Dial;
   readonly probe: Probe;
   readonly settings: EndpointSettings;
-  /** Whether another endpoint of the same service takes calls. */
-  othersAvailable(endpoint: Endpoint): boolean;
+  /** Whether another endpoint of the same service takes calls, and not more than `most` percent would be shut. */
+  mayShut(endpoint: Endpoint, most: number): boolean;
+  /** The endpoint's gate opened or has a call on trial (`unknown`), or it is connected again (`null`). */
+  recovers(endpoint: Endpoint, health: Health | null): void;
   /** The endpoint left and its last connection is closed. */
   gone(endpoint: Endpoint): void;
 }
@@ -57,6 +59,8 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   readonly #queue: CallQueue;
   readonly #gate: Gate;
   #connectMs: number | undefined;
+  /** Percent of the service's endpoints that may be shut. */
+  #most = builtIn.eject.most;
   /** It left a moment ago: its connections are kept, but calls that began before go elsewhere. */
   #resting = false;
   /** Why the endpoint takes no calls any more; empty while it is in the mesh. */
@@ -99,6 +103,21 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     return this.#gate.epoch;
   }
 
+  /** Its gate keeps calls away, or would if it acted. */
+  get out(): boolean {
+    return this.#gate.out;
+  }
+
+  /** It cannot be reached, is shut, or the latest that is known of it is a failure. */
+  get fails(): boolean {
+    return !this.reachable || this.#gate.fails;
+  }
+
+  /** What its gate knows, for reports. */
+  get judgement(): Judgement {
+    return judgementOf(this.#gate, this.#home.kit.clock.now());
+  }
+
   /** Why calls are answered at once with a failure; empty while they are not. */
   get trouble(): string {
     return this.#over || this.#links.trouble;
@@ -117,17 +136,24 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   /** Takes over what a policy says of it; connections that are being made go on as they began. */
   tune({ connect, eject }: Pick<Policy, 'connect' | 'eject'>): void {
     this.#connectMs = connect;
-    this.#gate.tune(eject.failures);
+    this.#most = eject.most;
+    this.#gate.tune(eject.mode, eject);
   }
 
   enter(): boolean {
     return this.#gate.enter();
   }
 
-  judge(verdict: Verdict, epoch: number, cause?: Status): void {
+  judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void {
     // A dial that failed has its own consequence, the back-off; a gate shut on top would outlast it.
     const dialFailed = verdict === 'failure' && !this.reachable && cause?.reached === false;
-    this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause);
+    this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause, at);
+  }
+
+  /** Nobody of its service answers: a dial or a probe that waits for its time is made now. */
+  hurry(): void {
+    this.#links.hurry();
+    this.#gate.hint();
   }
 
   send(attempt: Attempt): Promise<Reply> {
@@ -188,6 +214,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   back(): void {
     this.#home.kit.log.info({ service: this.service, endpoint: this.address.id }, 'endpoint connected again');
     this.#gate.hint();
+    this.#home.recovers(this, null);
   }
 
   /** For Links: nothing is left of it. */
@@ -202,10 +229,10 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
 
   /** For Gate: the last available endpoint of a service is never shut. */
   mayShut(): boolean {
-    return this.#home.othersAvailable(this);
+    return this.#home.mayShut(this, this.#most);
   }
 
-  /** For Gate. */
+  /** For gates: its own, or its service's. */
   async probe(): Promise<Health> {
     const health = await this.#home.probe(this);
     this.#home.kit.meter.count('outrigger_probes_total', this.service, health).value++;
@@ -217,8 +244,19 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     const { log, meter } = this.#home.kit;
     meter.count('outrigger_gate_changes_total', this.service, state).value++;
     const fields = { service: this.service, endpoint: this.address.id, state, why };
-    if (state === 'shut') log.warn(fields, 'gate shut');
-    else log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+    if (state === 'shut') {
+      log.warn(fields, 'gate shut');
+      return;
+    }
+    log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+    this.#home.recovers(this, state === 'open' ? 'serving' : 'unknown');
+  }
+
+  /** For Gate. */
+  would(why: string): void {
+    const { log, meter } = this.#home.kit;
+    meter.count('outrigger_would_eject_total', this.service).value++;
+    log.info({ service: this.service, endpoint: this.address.id, why }, 'gate would shut');
   }
 
   #finish(why: string): void {

@@ -104,6 +104,13 @@ export class Links {
     this.#dial();
   }
 
+  /** The peer could not be reached, and the next dial waits for its time: it is made now. */
+  hurry(): void {
+    if (this.#redial.slot < 0 || this.trouble === '') return;
+    this.#kit.wheel.disarm(this.#redial);
+    this.#dial();
+  }
+
   /** Keeps the connections that there are, and opens no others; false when there are none worth keeping. */
   rest(): boolean {
     this.#resting = this.#lines.some((line) => line.wasReady && !line.leaving);

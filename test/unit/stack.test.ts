@@ -16,6 +16,7 @@ const setUp = () => {
     snapshots: new Cell(knowing(inventory)),
     discovery: notingDiscovery(),
     endpoints: () => endpoints,
+    breakers: () => null,
   });
   return { kit, endpoints, filters, serve: filters.to((attempt) => attempt.endpoint.send(attempt)) };
 };
@@ -29,6 +30,7 @@ describe('the stacks', () => {
       'deadline', // above all that waits
       'flags', // before route
       'route', // Call -> RoutedCall
+      'breaker', // one service; above retry
       'retry', // above balance
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint
