@@ -9,6 +9,7 @@ import type { Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
 import { realKit } from './real-kit.ts';
+import { endpointReports, serviceReports } from './reports.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
 import { watchProcess } from './telemetry/process.ts';
@@ -157,18 +158,11 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   endpoints(): ReturnType<SidecarView['endpoints']> {
-    return this.#out!.pool.list().map((endpoint) => ({
-      service: endpoint.service,
-      address: endpoint.address.id,
-      ...endpoint.judgement,
-      available: endpoint.available,
-      load: endpoint.load,
-      connections: endpoint.links.length,
-    }));
+    return endpointReports(this.#out!.pool);
   }
 
   services(): ReturnType<SidecarView['services']> {
-    return this.#out!.pool.services().map(({ service, judgement }) => ({ service, ...judgement }));
+    return serviceReports(this.#out!.pool);
   }
 
   authorization(): ReturnType<SidecarView['authorization']> {

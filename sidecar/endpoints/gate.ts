@@ -220,18 +220,19 @@ export class Gate extends Timer {
   async #probe(): Promise<void> {
     if (!this.#guarded.reachable) return this.#armProbe();
     const { epoch } = this;
+    const askedAt = this.#kit.clock.now();
     this.#probing = true;
     // A probe that throws is a bug below; the gate must not stay shut for ever because of it.
     const health = await this.#guarded.probe().catch(() => 'failing' as const);
     this.#probing = false;
     if (this.#closed) return;
-    if (epoch === this.epoch) this.#answered(health);
+    if (epoch === this.epoch) this.#answered(health, askedAt);
     // The gate has opened and shut again meanwhile; the probe that fell due since then has waited for this one.
     else if (this.state === 'shut' && this.slot < 0) void this.#probe();
   }
 
-  #answered(health: Health): void {
-    if (health === 'failing') return this.#armProbe();
+  #answered(health: Health, askedAt?: number): void {
+    if (health === 'failing') return this.#armProbe(askedAt);
     if (health === 'serving' && this.#relapses === 0) {
       this.#circuit?.close();
       return;
@@ -275,10 +276,10 @@ export class Gate extends Timer {
     this.#guarded.changed(state, why);
   }
 
-  #armProbe(): void {
+  /** From the last question on: one that waited for its answer in vain must not delay the next. */
+  #armProbe(askedAt: number = this.#kit.clock.now()): void {
     const { probe, jitter } = this.#settings;
-    const shutMs = this.#kit.clock.now() - this.#shutAt;
-    const intervalMs = probeIntervalMs(probe, shutMs, this.#relapses);
-    this.#kit.wheel.arm(this, jittered(intervalMs, jitter, this.#kit.random()));
+    const intervalMs = probeIntervalMs(probe, askedAt - this.#shutAt, this.#relapses);
+    this.#kit.wheel.armAt(this, askedAt + jittered(intervalMs, jitter, this.#kit.random()));
   }
 }

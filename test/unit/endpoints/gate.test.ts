@@ -107,6 +107,19 @@ describe('a gate', () => {
     }
   });
 
+  it('counts from the question on, so that one without an answer does not delay the next', async () => {
+    const { fail, guarded, pass } = setUp();
+    let answer!: (health: Health) => void;
+    guarded.health = new Promise((resolve) => (answer = resolve));
+    fail(5);
+    await pass(1900);
+    guarded.health = 'failing';
+    answer('failing');
+    await settled();
+    await pass(100);
+    expect(guarded.probes).toEqual([1000, 2000]);
+  });
+
   it('asks one question at a time', async () => {
     const { fail, guarded, pass } = setUp();
     guarded.health = new Promise(() => {});
