@@ -2,6 +2,7 @@ import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { watchFiles } from '../core/watch-files.ts';
 import { backoffMs } from './backoff.ts';
+import { callerUri } from './caller-uri.ts';
 import type { ConsulDoor, Looked } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { pause } from './pause.ts';
@@ -25,8 +26,6 @@ export interface Bearer {
   readonly registers: boolean;
 }
 
-/** Nobody's name: Consul judges the token before it looks at the caller. */
-const anybody = 'spiffe://00000000-0000-0000-0000-000000000000.consul/ns/default/dc/dc1/svc/nobody';
 /** A key that is never written; without the rule even a key that is not there is refused. */
 const key = 'outrigger/rights';
 
@@ -50,7 +49,8 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
     return answer;
   };
   const mayWrite = async (name: string): Promise<boolean> => {
-    const body = { Target: name, ClientCertURI: anybody, ClientCertSerial: '00' };
+    // Consul judges the token before it looks at the caller.
+    const body = { Target: name, ClientCertURI: callerUri('nobody'), ClientCertSerial: '00' };
     return !isRefusal(await look('/agent/connect/authorize', body));
   };
   const asked: (MissingRule & { readonly granted: Promise<boolean> })[] = [
