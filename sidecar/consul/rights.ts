@@ -64,7 +64,11 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
       rule: 'node_prefix "" { policy = "read" }',
       without: 'peers are not found',
       needed: true,
-      granted: look('/catalog/nodes').then((answer) => !isRefusal(answer) && answer.text.trim() !== '[]'),
+      granted: look('/catalog/nodes').then(
+        (answer) => !isRefusal(answer) && answer.text.trim() !== '[]',
+        // So many nodes that they are not read: they are shown.
+        (thrown) => isTooLong(thrown) || Promise.reject(thrown),
+      ),
     },
     {
       rule: 'key_prefix "outrigger/" { policy = "read" }',
@@ -102,6 +106,8 @@ const unknownToken: MissingRule = {
 };
 
 const isUnknown = ({ status, text }: Looked): boolean => status === 403 && /ACL not found/i.test(text);
+
+const isTooLong = (thrown: unknown): boolean => thrown instanceof ConsulError && thrown.failure === 'large';
 
 const isRefusal = ({ status }: Looked): boolean => status === 403 || status === 401;
 

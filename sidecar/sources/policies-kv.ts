@@ -118,11 +118,13 @@ class PoliciesSource implements Source {
     }
     // Asked once while there is nothing, and again each time that everything seems to be gone.
     if (answer.value.length === 0 && (this.#mayRead !== true || this.#held.length > 0)) {
-      const { status } = await door.look(`/kv/${prefix.slice(0, -1)}`, question.signal);
+      const { status, text } = await door.look(`/kv/${prefix.slice(0, -1)}?stale`, question.signal);
       if (isRefusal(status)) {
         this.#mayNotRead();
         return { ...answer, value: this.#held };
       }
+      // An agent that cannot say (it is too busy, or has no leader) must not make an empty tree believed.
+      if (status !== 200 && status !== 404) throw new ConsulError('status', text, status);
     }
     const wasRefused = this.#mayRead === false;
     this.#mayRead = true;
