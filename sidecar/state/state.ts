@@ -8,7 +8,7 @@ import { readSpiffe } from '../core/spiffe.ts';
 import { pairUp } from '../identity/pair.ts';
 import { isAway } from '../sources/over.ts';
 import type { Source } from '../sources/source.ts';
-import { type Kept, oldestMs, readState, type StateHead, StateRefused } from './file.ts';
+import { type Kept, oldestMs, readState, type StateHead, StateRefused, sweepState } from './file.ts';
 import { ownDirectory, type StateDir, usualPlace } from './place.ts';
 import { readSlice, writeSlice } from './plain.ts';
 import { type RememberingSource, rememberingSource } from './remembered.ts';
@@ -51,6 +51,7 @@ export const openState = async (options: StateOptions): Promise<State> => {
   const { stateDir, service, agent, keepsIdentity, kit, env } = options;
   const directory = await directoryOf(stateDir, env, kit);
   if (directory === null) return stateless;
+  await sweepState(directory, kit.clock.wall());
   const head = (part: Part): StateHead => ({ part, service: service ?? '', agent });
   // Of several agents none overwrites what another said.
   const name = `${service ?? 'proxy'}-${short(`${service ?? ''} ${agent}`)}`;
