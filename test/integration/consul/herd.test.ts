@@ -23,7 +23,6 @@ const front = async (url: string) => {
   const asked: {
     readonly who: string;
     readonly what: string;
-    readonly hangs: boolean;
     readonly at: number;
   }[] = [];
   const state = { gone: false };
@@ -31,9 +30,8 @@ const front = async (url: string) => {
     if (state.gone) return void response.destroy();
     const { method, headers, url: path = '' } = question;
     const who = String(headers['x-consul-token']);
-    const [what, query] = path.split('?') as [string, string?];
-    const hangs = new URLSearchParams(query).has('index');
-    asked.push({ who, what, hangs, at: performance.now() });
+    const what = path.split('?')[0]!;
+    asked.push({ who, what, at: performance.now() });
     const passedOn = request(`${url}${path}`, { method, headers }, (given) => {
       response.writeHead(given.statusCode!, given.headers);
       given.pipe(response);
@@ -55,14 +53,9 @@ const front = async (url: string) => {
 };
 
 /** The watches that asked more than twice, and how often. */
-const greedy = (asked: readonly { who: string; what: string; hangs: boolean }[]): [string, number][] => {
+const greedy = (asked: readonly { who: string; what: string }[]): [string, number][] => {
   const counts = new Map<string, number>();
-  // The default of the intentions wants to know the trust domain: once, and without hanging.
-  const trustDomains = new Set<string>();
-  for (const { who, what, hangs } of asked) {
-    if (what.endsWith('/ca/roots') && !hangs && !trustDomains.has(who)) trustDomains.add(who);
-    else counts.set(`${who} ${what}`, (counts.get(`${who} ${what}`) ?? 0) + 1);
-  }
+  for (const { who, what } of asked) counts.set(`${who} ${what}`, (counts.get(`${who} ${what}`) ?? 0) + 1);
   return [...counts].filter(([, count]) => count > 2);
 };
 
