@@ -148,6 +148,11 @@ describe('a path that is written otherwise', () => {
     '/interop.Echo//Unary',
     '/interop.Echo/Unary/',
     '/interop.Echo/./Unary',
+    '/../Unary',
+    '/./Unary',
+    '/interop..Echo/Unary',
+    '/.interop.Echo/Unary',
+    '/interop.Echo./Unary',
     '/interop.Echo/../interop.Echo/Unary',
     '/interop.Echo/Unary?x=1',
     '/interop.Echo/Unary#x',
@@ -157,6 +162,7 @@ describe('a path that is written otherwise', () => {
     '/interop.Echo\\Unary',
     '/interop.Echo/Unary ',
     '/interop.Echo/Un\u00c1\u00a1ry',
+    '/\u00c0\u00ae\u00c0\u00ae/Unary',
     `/interop.Echo/Unary${'/'.repeat(8000)}`,
   ];
   const otherCase = ['/interop.echo/unary', '/INTEROP.ECHO/UNARY'];
