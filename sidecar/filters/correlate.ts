@@ -1,8 +1,8 @@
 import type { Call } from '../core/call.ts';
+import { cleanId } from '../core/clean-id.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { bounded } from '../policies/baggage.ts';
-import { cleanId } from '../policies/clean-id.ts';
 import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 import { validTraceparent } from '../policies/traceparent.ts';
 
