@@ -73,6 +73,11 @@ export const limitList = {
   'longest-call': { unit: 'time', default: '24h', about: 'Longest deadline that is granted' },
   'ping-interval': { unit: 'time', default: '2s', about: 'Silence after which another outrigger is pinged' },
   'ping-timeout': { unit: 'time', default: '2s', about: 'Time to answer such a ping' },
+  hops: {
+    unit: 'count',
+    default: 16,
+    about: 'Services that one call may come through, one behind the other, as its baggage counts them',
+  },
   'streams-app': { unit: 'count', default: 1024, about: 'Calls at a time on one connection of the app' },
   'streams-peers': { unit: 'count', default: 100, about: 'Calls at a time on one connection of a peer' },
   'admin-connections': { unit: 'count', default: 32, about: 'Connections to the admin port at a time' },

@@ -55,7 +55,7 @@ describe('metadata passes two sidecars as it was sent', () => {
     const before = lastSeen().getMap();
     await mesh.client.call('Unary', 'm', { metadata });
     const { traceparent, 'x-outrigger-token': token, ...after } = lastSeen().getMap();
-    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web' });
+    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web', baggage: 'outrigger.hops=1' });
     expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(token).toMatch(/^[\w-]+$/);
     expect(after['user-agent']).toMatch(/^grpc-node-js/);
