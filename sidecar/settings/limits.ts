@@ -47,7 +47,8 @@ export const limitList = {
   'reset-sample': {
     unit: 'count',
     default: 500,
-    about: 'Streams in a second from which resets are judged; verified peers ten times that',
+    about:
+      'Streams in a second from which resets are judged, of one connection and of a port without TLS; verified peers ten times that',
   },
   output: { unit: 'bytes', default: '1MiB', about: 'Bytes that wait for a peer that does not read' },
   held: { unit: 'bytes', default: '128MiB', about: 'Bytes that wait for windows, in the whole process' },
