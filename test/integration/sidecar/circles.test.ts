@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { callCircle } from '../../support/call-circle.ts';
+import { tenKilobytesOfFlags } from '../../support/odd-metadata.ts';
 
 describe('two services that call each other in a circle', () => {
   it('are ended after 16 hops by the sidecar that the next would leave by', async () => {
@@ -20,7 +21,7 @@ describe('two services that call each other in a circle', () => {
   });
 
   it('gain nothing by baggage that is too long, or that counts anew behind', async () => {
-    const flags = Array.from({ length: 400 }, (_, at) => `ff.flag-${at}=a-variant`).join(',');
+    const flags = tenKilobytesOfFlags;
     expect(flags.length).toBeGreaterThan(8192);
     const long = await callCircle({
       giveUpAt: 60,
