@@ -47,7 +47,11 @@ export const metrics: readonly MetricDefinition[] = [
   counter('outrigger_flags_dropped_total', 'Calls whose baggage had no room for the flags'),
   counter('outrigger_deadline_expired_total', 'Calls ended because their time was over', 'direction'),
   counter('outrigger_denied_total', 'Calls refused, or ended while they ran, by intentions', 'caller'),
-  counter('outrigger_would_deny_total', 'Calls that watched intentions would have refused or ended', 'caller'),
+  counter(
+    'outrigger_would_deny_total',
+    'Calls that watched intentions would have refused or ended',
+    'caller',
+  ),
   counter('outrigger_unrouted_total', 'Calls to names that nobody has seen', 'reason'),
   counter('outrigger_retries_total', 'Further attempts', 'service'),
   counter('outrigger_route_waits_total', 'Calls that waited for the first answer about a name', 'outcome'),
