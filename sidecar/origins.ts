@@ -51,10 +51,20 @@ export interface Around {
 
 /** Opens sources and identity as the settings say; rejects when certificate files cannot be used. */
 export const openOrigins = async (settings: Settings, around: Around): Promise<Origins> => {
+  const { discovery } = settings;
+  const door = discovery.from === 'consul' ? await openDoor(discovery, around) : null;
+  try {
+    return await openBehind(door, settings, around);
+  } catch (thrown) {
+    door?.close();
+    throw thrown;
+  }
+};
+
+const openBehind = async (door: ConsulDoor | null, settings: Settings, around: Around): Promise<Origins> => {
   const { kit, signal, file, sabotage } = around;
   const { discovery, service } = settings;
   const url = discovery.from === 'consul' ? discovery.url : '';
-  const door = discovery.from === 'consul' ? await openDoor(discovery, around) : null;
   const rights = door === null ? null : await openRights(settings, door, around);
   const state = door === null ? stateless : await openKept(settings, door, kit);
   const identity = await openIdentity(settings, door, state.identity, around);

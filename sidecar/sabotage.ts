@@ -1,6 +1,7 @@
 import { Cell } from './core/cell.ts';
 import type { Identity } from './core/identity.ts';
 import type { Slice } from './core/snapshot.ts';
+import { sourceOver } from './sources/over.ts';
 import type { Source } from './sources/source.ts';
 
 /**
@@ -60,16 +61,12 @@ export const forgetful = (source: Source, url: string): Source => {
     say();
   };
   const timer = setInterval(() => void ask(), askEveryMs).unref();
-  return {
+  return sourceOver(source, {
     slice,
-    want: (service) => source.want(service),
-    heed: (isBusy) => source.heed?.(isBusy),
-    describe: (service) => source.describe(service),
-    trouble: () => source.trouble(),
     close: () => {
       clearInterval(timer);
       stop();
       source.close();
     },
-  };
+  });
 };

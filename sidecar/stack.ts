@@ -11,6 +11,7 @@ import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
+import { type HopsSettings, hops } from './filters/hops.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
@@ -27,6 +28,7 @@ export interface OutboundParts {
 /** Settings of the outbound filters; what is absent has its filter's default. */
 export interface OutboundSettings {
   readonly observe?: ObserveSettings;
+  readonly hops?: HopsSettings;
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
@@ -48,6 +50,7 @@ export const outbound = (
   stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
+    .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route

@@ -33,6 +33,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     { snapshots: snapshot, discovery, endpoints: pool.endpoints },
     {
       observe: settings.log,
+      hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
       ...(ground.sabotage.has('retry') && { retry: noRetry }),
     },

@@ -61,6 +61,14 @@ export interface Registration {
   deregister(): Promise<void>;
 }
 
+/**
+ * Whether an answer may mean that the agent does not know a check or a service: 404, and 500 from Consul before 1.11.
+ * One that is too busy (429), or that believes the token no more (403), knows us as well as ever: to register
+ * again would make our checks critical, and peers would see us leave.
+ */
+const isForgotten = (thrown: unknown): boolean =>
+  thrown instanceof ConsulError && (thrown.status === 404 || thrown.status === 500);
+
 const defaultTtlMs = 10_000;
 /** Longest pause between tries, milliseconds, so that an agent that came back empty knows us again within 5 s. */
 const longestBackoffMs = 1000;
@@ -169,8 +177,8 @@ export const register = (options: RegistrationOptions): Registration => {
         await rest();
       } catch (thrown) {
         if (signal.aborted) break;
-        // A refusal in words means that the agent is there and does not know us; try again at once, once.
-        const forgotten: boolean = known && thrown instanceof ConsulError && thrown.failure === 'status';
+        // The agent is there and does not know us: try again at once, once.
+        const forgotten: boolean = known && isForgotten(thrown);
         known = known && !forgotten;
         say(false);
         failures++;

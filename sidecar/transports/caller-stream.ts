@@ -3,11 +3,11 @@ import type { Call } from '../core/call.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { isOurs } from '../core/spoken-for.ts';
 import type { Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
 import { encodeMessage } from './grpc-message.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
-import { isOurs } from './words.ts';
 
 /**
  * CallerStream stands between a caller's stream and the stack: it hands in the request, and relays the reply.

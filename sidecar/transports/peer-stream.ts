@@ -4,10 +4,10 @@ import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { isOurs } from '../core/spoken-for.ts';
 import { Code, ok, type Status } from '../core/status.ts';
 import { decodeMessage } from './grpc-message.ts';
 import { codeOfHttp, statusOfAbort } from './status-mapping.ts';
-import { isOurs } from './words.ts';
 
 /** What a peer stream needs to know of its link. */
 export interface Peer {

@@ -25,6 +25,7 @@ describe('the stacks', () => {
     expect(setUp().filters.names).toEqual([
       'correlate', // first: every line below can be told apart
       'observe', // above every refusal
+      'hops', // above all that is done for a call
       'govern', // above all that can be tuned
       'deadline', // above all that waits
       'flags', // before route
