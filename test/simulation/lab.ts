@@ -123,6 +123,8 @@ export class Lab {
     const running = world.calls.filter(({ status }) => status === null);
     await this.#time.run(endMs + graceMs, () => running.every(({ status }) => status !== null));
     for (const each of [...apps, ...between]) each.close();
+    // What was under way, such as a probe, hears of the end by its promise.
+    await new Promise((heard) => setImmediate(heard));
     return {
       seed,
       calls: world.calls,
