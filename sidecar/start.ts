@@ -5,7 +5,7 @@ import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
-import type { Ground } from './ground.ts';
+import { accountsOf, type Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
 import { realKit } from './real-kit.ts';
@@ -50,7 +50,8 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
   const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });
   const { file, consulToken } = options;
   const origins = await openOrigins(settings, { kit, signal: stop.signal, file, sabotage, consulToken });
-  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
+  const accounts = accountsOf(settings);
+  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage, accounts }, stop);
   try {
     await sidecar.open();
   } catch (thrown) {
