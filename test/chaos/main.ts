@@ -5,6 +5,7 @@
  */
 
 import { consulRows } from './consul-rows.ts';
+import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
 import { identityRows } from './identity-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
@@ -12,7 +13,14 @@ import type { Finding, Row } from './row.ts';
 import { wireRows } from './wire-rows.ts';
 
 /** Every row there is. Others are added here, a file for each part of the mesh. */
-const rows: readonly Row[] = [...wireRows, ...rotationRows, ...identityRows, ...consulRows, ...economyRows];
+const rows: readonly Row[] = [
+  ...wireRows,
+  ...rotationRows,
+  ...identityRows,
+  ...consulRows,
+  ...economyRows,
+  ...deadlineRows,
+];
 
 const short = process.argv.includes('--short');
 const picked = process.argv.slice(2).filter((word) => word !== '--short');
