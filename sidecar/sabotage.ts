@@ -8,9 +8,17 @@ import type { Source } from './sources/source.ts';
  * Defences that the demo and the chaos runs take away, to show that without them their promise breaks.
  * Never set where calls matter; a sidecar with one of them says so at start.
  */
-export type Sabotage = 'eject' | 'retry' | 'identity' | 'snapshot' | 'intentions' | 'review';
+export type Sabotage = 'eject' | 'retry' | 'identity' | 'snapshot' | 'intentions' | 'review' | 'deadline';
 
-const words: readonly Sabotage[] = ['eject', 'retry', 'identity', 'snapshot', 'intentions', 'review'];
+const words: readonly Sabotage[] = [
+  'eject',
+  'retry',
+  'identity',
+  'snapshot',
+  'intentions',
+  'review',
+  'deadline',
+];
 
 /** Reads OUTRIGGER_SABOTAGE: words with commas between. Throws on a word that it does not know. */
 export const readSabotage = (text: string | undefined): ReadonlySet<Sabotage> => {

@@ -1,3 +1,4 @@
+import { Accounts } from './core/accounts.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
 import type { EndpointView } from './core/endpoint.ts';
@@ -15,6 +16,7 @@ import { type HopsSettings, hops } from './filters/hops.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
+import { Latencies } from './policies/latencies.ts';
 
 /** What the outbound filters look at beside the call. */
 export interface OutboundParts {
@@ -23,6 +25,8 @@ export interface OutboundParts {
   readonly discovery: Discovery;
   /** The pool's endpoints of a service; the same list for the same view. */
   readonly endpoints: (service: ServiceView) => readonly EndpointView[];
+  /** Where slow calls are remembered, for the calls on whose behalf they were made; absent: nobody asks. */
+  readonly accounts?: Accounts;
 }
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
@@ -44,15 +48,16 @@ export interface InboundSettings {
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints }: OutboundParts,
+  { snapshots, discovery, endpoints, accounts = new Accounts('') }: OutboundParts,
   settings: OutboundSettings = {},
+  latencies: Latencies = new Latencies(kit.clock),
 ): Stack<Call, Attempt> =>
   stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
     .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
-    .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
+    .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint

@@ -5,7 +5,7 @@ import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
 import { Enrolment } from './enrolment.ts';
-import type { Ground } from './ground.ts';
+import { accountsOf, type Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
 import { realKit } from './real-kit.ts';
@@ -56,7 +56,8 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
     kit.wheel.close();
     throw thrown;
   });
-  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
+  const accounts = accountsOf(settings);
+  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage, accounts }, stop);
   try {
     await sidecar.open();
   } catch (thrown) {

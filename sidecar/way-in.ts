@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { AuthorizationReport } from './control/view.ts';
 import type { Call } from './core/call.ts';
 import type { EndpointView } from './core/endpoint.ts';
+import { Ledger } from './core/ledger.ts';
 import { unruled } from './core/policy.ts';
 import { Refusals } from './core/refusals.ts';
 import type { Access, ServiceView, Snapshot } from './core/snapshot.ts';
@@ -77,6 +78,7 @@ export const openWayIn = async (
     refusing: refusing(kit, 'inbound', settings.log),
     identities: origins.identities,
     ...leastTlsOf(ground),
+    ledger: new Ledger(ground.accounts, 'inbound'),
     recordings: null,
     keepalive: keepaliveOf(ground),
     maxAgeMs: limits['connection-age'],

@@ -1,5 +1,6 @@
 import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
+import { Ledger } from './core/ledger.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
@@ -30,7 +31,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,
-    { snapshots: snapshot, discovery, endpoints: pool.endpoints },
+    { snapshots: snapshot, discovery, endpoints: pool.endpoints, accounts: ground.accounts },
     {
       observe: settings.log,
       hops: { most: settings.limits.hops },
@@ -50,6 +51,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     service,
     refusing: refusing(kit, 'outbound', settings.log),
     identities: null,
+    ledger: new Ledger(ground.accounts, 'outbound'),
     recordings: {
       budget: new RecordingBudget(limits['recording-process'], ground.loop.blocks),
       limitBytes: limits['recording-call'],

@@ -68,7 +68,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     this.address = address;
     const dial: Dial = (to, events) => home.dial(to, events, this.#connectMs);
     this.#links = new Links(home.kit, dial, home.settings, this);
-    this.#queue = new CallQueue(address.id);
+    this.#queue = new CallQueue(address.id, home.kit.clock);
     this.#gate = new Gate(home.kit, this, home.settings.gate);
   }
 
@@ -137,7 +137,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     if (link !== null) return link.send(attempt);
     if (this.#queue.size >= this.#home.settings.mostWaiting) return refusal(this.#crowded());
     this.#links.grow();
-    return this.#queue.add(attempt);
+    return this.#queue.add(attempt, this.#links.connected ? 'queueMs' : 'connectMs');
   }
 
   /** The instance left, perhaps for a moment. False when it has no connection to keep: it may as well `leave`. */

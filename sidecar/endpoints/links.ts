@@ -80,6 +80,12 @@ export class Links {
     return inFlight(this.#lines);
   }
 
+  /** There is a connection, be it full: who waits, waits for room on it. */
+  get connected(): boolean {
+    for (const line of this.#lines) if (line.wasReady && !line.leaving) return true;
+    return false;
+  }
+
   /** All connections that there may be are stuck or at their limit. */
   get full(): boolean {
     if (this.#lines.length < this.#settings.maxLinks) return false;

@@ -46,6 +46,8 @@ export const metrics: readonly MetricDefinition[] = [
   counter('outrigger_hops_exceeded_total', 'Calls refused because they had come through too many services'),
   counter('outrigger_flags_dropped_total', 'Calls whose baggage had no room for the flags'),
   counter('outrigger_deadline_expired_total', 'Calls ended because their time was over', 'direction'),
+  counter('outrigger_doomed_total', 'Calls refused because too little of their time was left'),
+  counter('outrigger_would_doom_total', 'Calls that would have been refused for it, were `doomed` on'),
   counter('outrigger_denied_total', 'Calls refused, or ended while they ran, by intentions', 'caller'),
   counter(
     'outrigger_would_deny_total',

@@ -69,6 +69,10 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     return true;
   }
 
+  get tells(): boolean {
+    return this.#peer.trusted;
+  }
+
   // The request's bytes.
 
   write(chunk: Uint8Array, start: number, end: number): void {

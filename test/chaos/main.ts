@@ -5,6 +5,7 @@
  */
 
 import { consulRows } from './consul-rows.ts';
+import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
 import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
@@ -22,6 +23,7 @@ const rows: readonly Row[] = [
   ...economyRows,
   ...forgeryRows,
   ...localRows,
+  ...deadlineRows,
 ];
 
 const short = process.argv.includes('--short');
