@@ -4,6 +4,7 @@ import type { EndpointView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
+import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
@@ -54,6 +55,7 @@ export const outbound = (
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
     .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
+    .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
 
 /** What happens to a call from a peer on its way to our app, from the top. */
