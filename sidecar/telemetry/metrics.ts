@@ -66,6 +66,21 @@ export const metrics: readonly MetricDefinition[] = [
     'service',
   ),
   counter('outrigger_gate_changes_total', 'Gates that changed their state', 'service', 'state'),
+  counter(
+    'outrigger_zone_calls_total',
+    'Attempts by where their endpoint stands, seen from us; only where both zones are known',
+    'zone',
+  ),
+  counter(
+    'outrigger_panic_total',
+    'Attempts at endpoints that are shut, because none is available',
+    'service',
+  ),
+  gauge(
+    'outrigger_panic',
+    '1 while no endpoint of a service is available, and calls go to shut ones',
+    'service',
+  ),
   counter('outrigger_probes_total', 'Background probes of shut endpoints', 'service', 'outcome'),
   counter('outrigger_consul_failures_total', 'Questions that Consul did not answer', 'question', 'failure'),
   counter('outrigger_consul_held_total', 'Emptied answers held until a consistent read confirms', 'question'),
