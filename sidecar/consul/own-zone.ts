@@ -34,7 +34,9 @@ const lookedUp = async ({ look }: Pick<ConsulDoor, 'look'>, signal: AbortSignal)
   const node = Object.values(checks ?? {})[0]?.Node;
   if (typeof node !== 'string' || !/^[A-Za-z0-9._-]{1,255}$/.test(node)) return null;
   const entry = readAs<{ Node?: { Meta?: NodeMeta } }>(await look(`/catalog/node/${node}`, signal));
-  return entry === null ? null : zoneIn(entry.Node?.Meta);
+  // The servers know of a new node before its agent has told them of its meta, of which some is always there.
+  const meta = entry?.Node?.Meta ?? {};
+  return Object.keys(meta).length === 0 ? null : zoneIn(meta);
 };
 
 type NodeMeta = Readonly<Record<string, unknown>> | null | undefined;

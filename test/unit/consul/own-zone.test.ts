@@ -43,11 +43,12 @@ describe('our own zone', () => {
     expect((await zoneBy({ '/agent/checks': checks, '/catalog/node/n1': node })).zone).toBe('b');
   });
 
-  it('is awaited while Consul is away, and while no check is there yet', async () => {
+  it('is awaited while Consul is away, no check is there yet, or the catalog knows no meta of the node', async () => {
     const node = { Node: { Meta: { zone: 'c' } } };
     const { zone } = await zoneBy(
       null,
       { '/agent/checks': {} },
+      { '/agent/checks': checks, '/catalog/node/n1': { Node: { Meta: null } } },
       { '/agent/checks': checks, '/catalog/node/n1': node },
     );
     expect(zone).toBe('c');
