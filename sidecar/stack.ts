@@ -5,8 +5,9 @@ import type { EndpointView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
+import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
-import { balance } from './filters/balance.ts';
+import { balance, type Near } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
@@ -27,6 +28,8 @@ export interface OutboundParts {
   readonly endpoints: (service: ServiceView) => readonly EndpointView[];
   /** Where slow calls are remembered, for the calls on whose behalf they were made; absent: nobody asks. */
   readonly accounts?: Accounts;
+  /** Which of them stand in our zone; absent: nobody says. */
+  readonly near?: Near;
 }
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
@@ -48,7 +51,7 @@ export interface InboundSettings {
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints, accounts = new Accounts('') }: OutboundParts,
+  { snapshots, discovery, endpoints, near, accounts = new Accounts('') }: OutboundParts,
   settings: OutboundSettings = {},
   latencies: Latencies = new Latencies(kit.clock),
 ): Stack<Call, Attempt> =>
@@ -60,8 +63,9 @@ export const outbound = (
     .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
+    .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
-    .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
+    .use(balance(kit, endpoints, near)) //                      RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
 
 /** What happens to a call from a peer on its way to our app, from the top. */

@@ -4,6 +4,7 @@ import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
+import { endpointReports } from './endpoint-reports.ts';
 import { Enrolment } from './enrolment.ts';
 import { accountsOf, type Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
@@ -16,6 +17,7 @@ import { contentType, writeMetrics } from './telemetry/prometheus.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
 import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
+import { findZone } from './zone.ts';
 
 /** What a sidecar is started with, beside its settings. */
 export interface StartOptions {
@@ -119,6 +121,7 @@ class RunningSidecar extends Timer implements Sidecar {
     const { listen, service } = this.#settings;
     this.#out = await openWayOut(this.#ground);
     this.ports.app = this.#out.listeners[0]!.address;
+    findZone(this.#ground, this.#out.pool, this.#stop.signal);
     if (listen.peers !== null && service !== null && service.app !== null) {
       const app = { name: service.name, place: service.app };
       this.#in = await openWayIn(this.#ground, listen.peers, app);
@@ -161,14 +164,7 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   endpoints(): ReturnType<SidecarView['endpoints']> {
-    return this.#out!.pool.list().map((endpoint) => ({
-      service: endpoint.service,
-      address: endpoint.address.id,
-      gate: endpoint.gate,
-      available: endpoint.available,
-      load: endpoint.load,
-      connections: endpoint.links.length,
-    }));
+    return endpointReports(this.#out!.pool, this.#kit.clock.now());
   }
 
   authorization(): ReturnType<SidecarView['authorization']> {

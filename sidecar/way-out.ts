@@ -1,6 +1,7 @@
 import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import { Ledger } from './core/ledger.ts';
+import type { Count } from './core/meter.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
@@ -27,11 +28,12 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const pool = peersPool(ground);
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
+  tellPanics(ground, pool);
   origins.assembly.heed((service) => pool.isBusy(service));
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,
-    { snapshots: snapshot, discovery, endpoints: pool.endpoints, accounts: ground.accounts },
+    { snapshots: snapshot, discovery, endpoints: pool.endpoints, near: pool.near, accounts: ground.accounts },
     {
       observe: settings.log,
       hops: { most: settings.limits.hops },
@@ -75,6 +77,16 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     throw thrown;
   }
   return { pool, stack, listeners };
+};
+
+/** Shows which services are in panic, whether or not they are called. */
+const tellPanics = ({ kit: { meter } }: Ground, pool: Pool): void => {
+  const shown = new Map<string, Count>();
+  meter.collect(() => {
+    const panics = pool.panics();
+    for (const service of panics) shown.set(service, meter.count('outrigger_panic', service));
+    for (const [service, gauge] of shown) gauge.value = panics.has(service) ? 1 : 0;
+  });
 };
 
 const peersPool = (ground: Ground): Pool => {

@@ -16,9 +16,18 @@ export {
 
 const text = z.string().max(1024);
 
+/** Of the metadata of a node or a service only this is read. */
+type ZoneMeta = { zone?: string | undefined } | null | undefined;
+
+// What is no zone is none: it must not hide the other instances.
+const zoneMeta = z
+  .object({ zone: z.string().max(128).optional().catch(undefined) })
+  .nullish()
+  .catch(undefined);
+
 /** One instance in `/v1/health/connect/:service`. */
 export interface ConnectEntry {
-  Node: { Address: string };
+  Node: { Address: string; Meta?: ZoneMeta };
   Service: {
     ID: string;
     Service: string;
@@ -27,6 +36,7 @@ export interface ConnectEntry {
     Port: number;
     Proxy?: { DestinationServiceName: string } | null | undefined;
     Connect?: { Native?: boolean | null | undefined } | null | undefined;
+    Meta?: ZoneMeta;
   };
 }
 
@@ -34,7 +44,7 @@ export interface ConnectEntry {
 export const connectAnswer: z.ZodType<ConnectEntry[]> = z
   .array(
     z.object({
-      Node: z.object({ Address: text.default('') }),
+      Node: z.object({ Address: text.default(''), Meta: zoneMeta }),
       Service: z.object({
         ID: text,
         Service: text,
@@ -43,6 +53,7 @@ export const connectAnswer: z.ZodType<ConnectEntry[]> = z
         Port: z.number(),
         Proxy: z.object({ DestinationServiceName: text.default('') }).nullish(),
         Connect: z.object({ Native: z.boolean().nullish() }).nullish(),
+        Meta: zoneMeta,
       }),
     }),
   )

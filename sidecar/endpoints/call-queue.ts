@@ -40,12 +40,15 @@ export class CallQueue {
     });
   }
 
-  /** Sends the first over `link`. */
-  send(link: Link): void {
+  /** Sends the first over `link`, at a monotonic time in milliseconds. */
+  send(link: Link, now: number): void {
     const waiting = this.#first;
     if (waiting === null) return;
     this.remove(waiting);
-    waiting.attempt.call.life.leave(waiting);
+    const { life } = waiting.attempt.call;
+    life.leave(waiting);
+    // Its bytes go now: what it waited for a connection is no slowness of the peer's.
+    life.touchedAt = now;
     waiting.resolve(link.send(waiting.attempt));
   }
 

@@ -5,6 +5,9 @@ import type { Dial, Link } from '../core/link.ts';
 import type { Policy } from '../core/policy.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { broken, Code, refused, type Status } from '../core/status.ts';
+import { PeakLatency } from '../policies/peak-latency.ts';
+import { isServerFault } from '../policies/server-fault.ts';
+import { shareAt } from '../policies/slow-start.ts';
 import type { Verdict } from '../policies/verdict.ts';
 import { CallQueue } from './call-queue.ts';
 import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
@@ -56,6 +59,12 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   readonly #links: Links;
   readonly #queue: CallQueue;
   readonly #gate: Gate;
+  readonly #latency: PeakLatency = new PeakLatency();
+  zone: 'own' | 'other' | null = null;
+  youngUntil = 0;
+  /** When it came to others that were there already; 0: it came with all others. Monotonic milliseconds. */
+  #joinedAt = 0;
+  #slowStartMs = 0;
   #connectMs: number | undefined;
   /** It left a moment ago: its connections are kept, but calls that began before go elsewhere. */
   #resting = false;
@@ -85,6 +94,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
       this.reachable &&
       !this.#resting &&
       !this.#links.lost &&
+      !this.#links.moving &&
       this.#gate.passes &&
       !this.#links.full &&
       this.#queue.size < this.#home.settings.mostWaiting
@@ -115,9 +125,28 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   }
 
   /** Takes over what a policy says of it; connections that are being made go on as they began. */
-  tune({ connect, eject }: Pick<Policy, 'connect' | 'eject'>): void {
-    this.#connectMs = connect;
-    this.#gate.tune(eject.failures);
+  tune(policy: Pick<Policy, 'connect' | 'eject' | 'slow-start'>): void {
+    this.#connectMs = policy.connect;
+    this.#gate.tune(policy.eject.failures);
+    this.#slowStartMs = policy['slow-start'];
+    this.youngUntil = this.#joinedAt === 0 ? 0 : this.#joinedAt + this.#slowStartMs;
+  }
+
+  /** It comes to others that have calls already, and gets up to its share slowly; to be said before `tune`. */
+  join(): void {
+    this.#joinedAt = this.#home.kit.clock.now();
+  }
+
+  share(now: number): number {
+    return now >= this.youngUntil ? 1 : shareAt(now - this.#joinedAt, this.#slowStartMs);
+  }
+
+  costMs(now: number): number {
+    return this.#latency.costMs(now, this.load === 0);
+  }
+
+  took(ms: number, now: number, whole: boolean): void {
+    this.#latency.heard(ms, now, whole);
   }
 
   enter(): boolean {
@@ -125,6 +154,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   }
 
   judge(verdict: Verdict, epoch: number, cause?: Status): void {
+    this.#weigh(verdict, cause);
     // A dial that failed has its own consequence, the back-off; a gate shut on top would outlast it.
     const dialFailed = verdict === 'failure' && !this.reachable && cause?.reached === false;
     this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause);
@@ -169,13 +199,14 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
 
   /** For Links: those that wait may go. */
   room(): void {
+    const now = this.#queue.size > 0 ? this.#home.kit.clock.now() : 0;
     while (this.#queue.size > 0) {
       const link = this.#links.pick();
       if (link === null) {
         this.#links.grow();
         return;
       }
-      this.#queue.send(link);
+      this.#queue.send(link, now);
     }
   }
 
@@ -219,6 +250,15 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     const fields = { service: this.service, endpoint: this.address.id, state, why };
     if (state === 'shut') log.warn(fields, 'gate shut');
     else log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+  }
+
+  /** What an end says of how dear it is to call here. Nothing to do while all goes well. */
+  #weigh(verdict: Verdict, cause: Status | undefined): void {
+    const failed = verdict === 'failure' || (cause !== undefined && isServerFault(cause));
+    if (!failed && (verdict === 'neutral' || !this.#latency.fails)) return;
+    const now = this.#home.kit.clock.now();
+    this.#latency.ended(now, failed);
+    if (cause?.pushbackMs !== undefined) this.#latency.pushedBack(now, cause.pushbackMs);
   }
 
   #finish(why: string): void {

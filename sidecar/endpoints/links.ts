@@ -59,6 +59,8 @@ export class Links {
   trouble = '';
   /** True from the moment that the last connection broke in use until the next is ready or failed. */
   lost = false;
+  /** True from the moment that the peer asked us off its last connection in use until the next is ready or failed. */
+  moving = false;
 
   constructor(kit: Kit, dial: Dial, settings: LinksSettings, user: LinksUser) {
     this.#kit = kit;
@@ -148,6 +150,7 @@ export class Links {
     this.#failedDials = 0;
     this.trouble = '';
     this.lost = false;
+    this.moving = false;
     this.#kit.wheel.disarm(this.#redial);
     if (this.#ended) {
       line.link.drain();
@@ -170,7 +173,10 @@ export class Links {
     if (this.#live > 0) return;
     this.#forgetMore();
     if (this.#resting) this.#user.deserted();
-    else if (this.#inUse) this.grow();
+    else if (this.#inUse) {
+      this.moving = true;
+      this.grow();
+    }
   }
 
   /** For Line: it is gone. */
@@ -191,6 +197,7 @@ export class Links {
     // With another connection in place this one would only have been more room.
     if (this.#live > 0) return;
     this.lost = false;
+    this.moving = false;
     const first = this.trouble === '';
     this.trouble = reason;
     if (first) {

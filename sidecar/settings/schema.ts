@@ -43,7 +43,7 @@ export interface File {
   'allow-plaintext-peers': boolean;
   advertise?: { host: string; port: number | null } | undefined;
   upstreams: Record<string, Place>;
-  balance?: 'two-choices' | 'round-robin' | undefined;
+  balance?: PolicyFile['balance'];
   flags: Record<string, string>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
@@ -259,9 +259,9 @@ export const schema: z.ZodType<File> = z
     upstreams: z.record(serviceName, placeOrSocket).prefault({}).meta({
       description: 'Listeners that each stand for one service, for clients that cannot name it',
     }),
-    balance: oneOf('two-choices', 'round-robin')
+    balance: oneOf('peak-ewma', 'two-choices', 'round-robin')
       .optional()
-      .meta({ description: 'How an endpoint is chosen, unless a policy says it. Default `two-choices`' }),
+      .meta({ description: 'How an endpoint is chosen, unless a policy says it. Default `peak-ewma`' }),
     flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),

@@ -41,7 +41,10 @@ const addressOf = (service: string, { Node, Service }: ConnectEntry, refuse: Ref
     refuse(why, `${said}: such an address is never dialled (${why})`);
     return null;
   }
-  return { id: isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`, host, port, service };
+  // The nearer word counts: who says it of a service means it.
+  const zone = Service.Meta?.zone || Node.Meta?.zone || '';
+  const id = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  return { id, host, port, service, ...(zone !== '' && { zone }) };
 };
 
 const unbracketed = (host: string): string =>

@@ -162,16 +162,19 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     let code = '';
     let message = '';
     let reached = true;
+    let pushbackMs = 0;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!;
       if (name === 'grpc-status') code = fields[i + 1]!;
       else if (name === 'grpc-message') message = fields[i + 1]!;
+      else if (name === 'grpc-retry-pushback-ms') pushbackMs = millisOf(fields[i + 1]!);
       else if (name === 'x-outrigger-reached' && this.#peer.trusted) reached = fields[i + 1] !== 'false';
     }
     if (code === '0' && message === '') return ok;
     const number = /^[0-9]{1,5}$/.test(code) ? Number(code) : Code.UNKNOWN;
     if (code === '') message = 'the peer ended without a status';
-    return { code: number, message: decodeMessage(message), from: 'peer', reached };
+    const status: Status = { code: number, message: decodeMessage(message), from: 'peer', reached };
+    return pushbackMs > 0 ? { ...status, pushbackMs } : status;
   }
 
   /** The peer's trailers from `start`, as they came, but for words of ours that it may not say. */
@@ -221,6 +224,9 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     this.#peer.done();
   }
 }
+
+/** Milliseconds as a peer writes them; 0 for what is no number of them. */
+const millisOf = (text: string): number => (/^[0-9]{1,9}$/.test(text) ? Number(text) : 0);
 
 /** What a verified sidecar may say in trailers, and pass to the app. */
 const mayPass = (name: string): boolean => name === 'x-outrigger-reached' || name === 'x-outrigger-ledger';

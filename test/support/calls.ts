@@ -191,6 +191,11 @@ export class FakeEndpoint implements EndpointView {
   gate: GateState = 'open';
   epoch = 0;
   trialFree = true;
+  zone: 'own' | 'other' | null = null;
+  youngUntil = 0;
+  cost = 0;
+  /** How long replies took, and `whole` or `at least`. */
+  readonly waits: string[] = [];
   readonly verdicts: string[] = [];
   /** Why, verdict by verdict. */
   readonly causes: (Status | undefined)[] = [];
@@ -199,6 +204,18 @@ export class FakeEndpoint implements EndpointView {
 
   constructor(id = '10.0.0.1:50051') {
     this.address = address(id);
+  }
+
+  share(_now: number): number {
+    return 1;
+  }
+
+  costMs(_now: number): number {
+    return this.cost;
+  }
+
+  took(ms: number, _now: number, whole: boolean): void {
+    this.waits.push(`${whole ? 'whole' : 'at least'} ${ms}`);
   }
 
   enter(): boolean {

@@ -30,6 +30,7 @@ describe('the stacks', () => {
       'deadline', // above all that waits
       'flags', // before route
       'route', // Call -> RoutedCall
+      'admit', // above retry
       'retry', // above balance
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint
