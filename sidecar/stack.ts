@@ -11,6 +11,7 @@ import { balance, type Near } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
+import { type FaultSettings, fault } from './filters/fault.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
 import { type HopsSettings, hops } from './filters/hops.ts';
@@ -39,6 +40,7 @@ export interface OutboundSettings {
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
+  readonly faults?: FaultSettings;
 }
 
 /** Settings of the inbound filters. */
@@ -46,6 +48,7 @@ export interface InboundSettings {
   readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
   readonly authorize: AuthorizeSettings;
+  readonly faults?: FaultSettings;
 }
 
 /** What happens to a call from our app on its way to a peer, from the top. */
@@ -61,6 +64,7 @@ export const outbound = (
     .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
+    .use(fault(kit, 'outbound', settings.faults)) //            above all defences, so that none hides a fault, and none is misled by it
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
@@ -74,7 +78,8 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
     .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
-    .use(authorize(kit, settings.authorize)); //                last before the app, so that it sees nobody who may not call
+    .use(authorize(kit, settings.authorize)) //                 above all that is done for a caller, so that nobody has it who may not call
+    .use(fault(kit, 'inbound', settings.faults)); //            last before the app, so that a fault looks like the app's own
 
 /** What happens to a call that its listener cannot take, such as one with a malformed path. */
 export const refusing = (

@@ -54,6 +54,7 @@ export const openWayIn = async (
   const stack = inbound(kit, {
     observe: settings.log,
     deadline: deadlinesOf(ground),
+    faults: settings.faults,
     authorize: {
       service: app.name,
       anonymous: origins.identities === null,

@@ -2,6 +2,7 @@ import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import { Ledger } from './core/ledger.ts';
 import type { Count } from './core/meter.ts';
+import type { Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
@@ -29,6 +30,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   tellPanics(ground, pool);
+  tellConflicts(ground);
   origins.assembly.heed((service) => pool.isBusy(service));
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
@@ -38,6 +40,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       observe: settings.log,
       hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
+      faults: settings.faults,
       ...(ground.sabotage.has('retry') && { retry: noRetry }),
     },
   );
@@ -87,6 +90,17 @@ const tellPanics = ({ kit: { meter } }: Ground, pool: Pool): void => {
     for (const service of panics) shown.set(service, meter.count('outrigger_panic', service));
     for (const [service, gauge] of shown) gauge.value = panics.has(service) ? 1 : 0;
   });
+};
+
+/** Names values of policies that fight each other, once for as long as they do. */
+const tellConflicts = ({ kit, origins }: Ground): void => {
+  let told: readonly string[] = [];
+  const look = ({ policies: { conflicts } }: Snapshot): void => {
+    for (const what of conflicts) if (!told.includes(what)) kit.log.warn({}, what);
+    told = conflicts;
+  };
+  look(origins.assembly.snapshot.value);
+  origins.assembly.snapshot.listen(look);
 };
 
 const peersPool = (ground: Ground): Pool => {

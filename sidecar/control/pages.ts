@@ -40,6 +40,7 @@ export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
   flags: Object.fromEntries(snapshot.flags),
   policies: plainPolicies(snapshot),
   policyFaults: snapshot.policies.faults,
+  policyConflicts: snapshot.policies.conflicts,
 });
 
 /** Every page of the admin port, by path. Each is read-only, and none shows a key or a token. */

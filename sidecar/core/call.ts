@@ -20,6 +20,8 @@ export interface Words {
   readonly token: string;
   /** x-outrigger-priority */
   readonly priority: string;
+  /** x-outrigger-fault: a fault that is wanted for this request */
+  readonly fault: string;
 }
 
 /** Everything that a transport knows of a call when its header block has arrived. */

@@ -140,6 +140,7 @@ const noWords = Object.freeze({
   service: '',
   token: '',
   priority: '',
+  fault: '',
 });
 
 /** One message of no bytes: a HealthCheckRequest for the whole server. */

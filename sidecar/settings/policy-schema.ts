@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Fault, PolicyWords } from '../core/policy.ts';
 import { Code, codeNames } from '../core/status.ts';
-import { flagWords, oneOf, reading, text, whole } from './shapes.ts';
+import { flagWords, oneOf, reading, serviceName, text, whole } from './shapes.ts';
 import { readDuration } from './units.ts';
 
 /** Words that are about a whole service: its calls share connections, endpoints and budgets. */
@@ -204,6 +204,18 @@ export const policiesSchema: z.ZodType<Record<string, PolicyFile>> = z.record(
   ),
   policySchema,
 );
+
+/** Whose faults act. */
+export const faultsSchema: z.ZodType<{ policies: boolean; from: string[] }> = z.strictObject({
+  policies: z
+    .boolean({ error: () => 'must be true or false' })
+    .prefault(false)
+    .meta({ description: '`faults` of policies, on calls that leave' }),
+  from: z
+    .array(serviceName)
+    .prefault([])
+    .meta({ description: 'Services whose `x-outrigger-fault` acts, on calls that come in' }),
+});
 
 /** One policy as JSON Schema. */
 export const policyJsonSchema = (): Record<string, unknown> =>

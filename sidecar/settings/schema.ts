@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { isHost, type Place, readHostPort, readSocketPath } from './address.ts';
+import { type IdentityFile, identity } from './identity-schema.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
-import { type PolicyFile, policiesSchema } from './policy-schema.ts';
+import { faultsSchema, type PolicyFile, policiesSchema } from './policy-schema.ts';
 import type { LogLevel } from './settings.ts';
 import {
   flagWords,
   measured,
   metaWords,
   oneOf,
+  path,
   reading,
   serviceName,
   tagWords,
@@ -47,6 +49,7 @@ export interface File {
   flags: Record<string, string>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
+  faults: { policies: boolean; from: string[] };
   limits: Limits;
   drain: Drain;
   log: { level: LogLevel; access: number | 'none' };
@@ -72,16 +75,6 @@ export interface ConsulFile {
   verify: boolean;
 }
 
-/** The three ways to say who we are; a plain word is short for `from`. */
-export type IdentityFile =
-  | 'consul'
-  | 'none'
-  | {
-      from?: 'consul' | 'files' | 'none' | undefined;
-      files?: { cert: string; key: string; ca: string } | undefined;
-      'min-version'?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    };
-
 const shareError = (): string => 'must be a number from 0 to 1, such as 0.01, or none';
 const share = z.union(
   [
@@ -92,7 +85,6 @@ const share = z.union(
 );
 const yesOrNo = z.boolean({ error: () => 'must be true or false' });
 
-const path = text('the path of a file', './orders.pem', /^[^\0]+$/);
 const place = reading('host:port', '127.0.0.1:15000', readHostPort);
 const placeOrSocket = reading<Place>(
   'host:port or unix:PATH',
@@ -205,27 +197,6 @@ const discovery = z.strictObject({
     .meta({ description: 'Peers stand in this file, which is read again when it changes' }),
 });
 
-const files = z.strictObject({
-  cert: path.meta({ description: 'PEM: the leaf, then its intermediates' }),
-  key: path.meta({ description: 'PEM of the private key' }),
-  ca: path.meta({ description: 'PEM of every trusted root' }),
-});
-const identity = z.union(
-  [
-    z.enum(['consul', 'none']),
-    z.strictObject({
-      from: oneOf('consul', 'files', 'none')
-        .optional()
-        .meta({ description: 'Default consul with discovery from Consul' }),
-      files: files.optional().meta({ description: 'Certificates from files, read again when they change' }),
-      'min-version': oneOf('TLSv1.2', 'TLSv1.3').optional().meta({
-        description: 'Least version of TLS between sidecars. Default `TLSv1.2`, for proxies of other makes',
-      }),
-    }),
-  ],
-  { error: () => 'must be consul, none, or { files: { cert: PATH, key: PATH, ca: PATH } }' },
-);
-
 const intention = z.strictObject({
   from: z
     .union([z.literal('*'), serviceName], { error: () => "must be a service name or '*', such as web" })
@@ -278,6 +249,9 @@ export const schema: z.ZodType<File> = z
         description:
           "Who may call us, with static discovery; without the key every verified caller may. `audit` with Consul's, `{ audit: LIST }` with the file's: what they would refuse is told, and passes",
       }),
+    faults: faultsSchema
+      .prefault({})
+      .meta({ description: 'Faults made on purpose; none unless it is said here' }),
     limits: section(limitList).meta({ description: 'What one sidecar spends at most' }),
     drain: section(drainList).meta({ description: 'What happens at SIGTERM' }),
     log: z

@@ -29,6 +29,8 @@ export interface Settings {
   readonly intentions: readonly Intention[] | null;
   /** True where intentions refuse nobody, and tell whom they would. */
   readonly auditsIntentions: boolean;
+  /** Whose faults act: those of policies, and those that these services ask for. */
+  readonly faults: { readonly policies: boolean; readonly from: readonly string[] };
   readonly limits: Limits;
   readonly drain: Drain;
   /** `access`: the share of the calls that went well that leave a line; null: no call does. */

@@ -8,6 +8,7 @@ import type {
   PolicyValues,
   ServicePolicy,
 } from '../core/policy.ts';
+import { policyConflicts } from '../core/policy-conflicts.ts';
 import { frozenMap } from './freeze.ts';
 
 /**
@@ -28,7 +29,8 @@ export const policyMerger = (
     if (same !== null && isDeepStrictEqual(same.faults, faults)) return same;
     const merged = same ?? merge(values, rules);
     const frozen = Object.freeze(faults.map((fault) => Object.freeze({ ...fault })));
-    const policies = Object.freeze({ any: merged.any, services: merged.services, faults: frozen });
+    const conflicts = same?.conflicts ?? Object.freeze(policyConflicts(merged));
+    const policies = Object.freeze({ any: merged.any, services: merged.services, faults: frozen, conflicts });
     last = { rules, policies };
     return policies;
   };
@@ -40,7 +42,7 @@ const layers: readonly PolicyLayer[] = ['contract', 'entries', 'file', 'kv'];
 const rank = ({ layer, service, method }: PolicyRule): number =>
   layers.indexOf(layer) * 6 + (service === '*' ? 0 : 3) + (method === '' ? 0 : method.endsWith('/*') ? 1 : 2);
 
-const merge = (values: PolicyValues, rules: readonly PolicyRule[]): Omit<Policies, 'faults'> => {
+const merge = (values: PolicyValues, rules: readonly PolicyRule[]): Pick<Policies, 'any' | 'services'> => {
   const base = leavesOf(values);
   const ordered = [...rules].sort((one, other) => rank(one) - rank(other));
   const common = ordered.filter(({ service }) => service === '*');

@@ -54,6 +54,12 @@ export const metrics: readonly MetricDefinition[] = [
     'Calls that watched intentions would have refused or ended',
     'caller',
   ),
+  counter('outrigger_faults_total', 'Faults made on purpose', 'direction', 'kind'),
+  counter(
+    'outrigger_faults_refused_total',
+    'Faults that somebody asked for who may not, or in odd words',
+    'caller',
+  ),
   counter('outrigger_unrouted_total', 'Calls to names that nobody has seen', 'reason'),
   counter('outrigger_retries_total', 'Further attempts', 'service'),
   counter('outrigger_limit_waits_total', 'Calls that waited because limit.in-flight was reached', 'service'),

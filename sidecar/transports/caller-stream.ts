@@ -1,4 +1,4 @@
-import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import { type Abort, ErrorCode, type Stream, type StreamListener } from '../../wire/index.ts';
 import type { Call } from '../core/call.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { Life } from '../core/life.ts';
@@ -111,12 +111,21 @@ export class CallerStream implements StreamListener, ReplySink {
   finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
     if (this.#over) return;
     this.#over = true;
+    if (status.isReset === true) return this.#cut(status);
     const isWritten = status.from !== 'peer' || trailers.length === 0;
     let fields = isWritten ? this.#ours(status, trailers) : trailers;
     if (status.code !== Code.OK || this.#life.isSlow)
       fields = this.#ledger.close(this.#life, fields, this.#stream.connection.loop.now(), isWritten);
     this.#body.close();
     this.#end(fields, never);
+    this.#life.settle(status);
+    if (this.#reply !== null) this.#release();
+  }
+
+  /** Resets the caller's stream, as a peer would that fails. */
+  #cut(status: Status): void {
+    this.#body.close();
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
     this.#life.settle(status);
     if (this.#reply !== null) this.#release();
   }

@@ -229,6 +229,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
 const millisOf = (text: string): number => (/^[0-9]{1,9}$/.test(text) ? Number(text) : 0);
 
 /** What a verified sidecar may say in trailers, and pass to the app. */
-const mayPass = (name: string): boolean => name === 'x-outrigger-reached' || name === 'x-outrigger-ledger';
+const mayPass = (name: string): boolean =>
+  name === 'x-outrigger-reached' || name === 'x-outrigger-ledger' || name === 'x-outrigger-fault';
 
 const nothing = (): void => {};

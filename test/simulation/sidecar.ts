@@ -176,6 +176,7 @@ const words = Object.freeze({
   service: '',
   token: '',
   priority: '',
+  fault: '',
 });
 
 const plainHex = (bytes: number): string => '1'.repeat(2 * bytes);

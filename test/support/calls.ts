@@ -20,6 +20,7 @@ const noWords: Words = {
   service: '',
   token: '',
   priority: '',
+  fault: '',
 };
 
 /** A service with one instance per address, `host:port`. */

@@ -28,6 +28,7 @@ describe('the stacks', () => {
       'hops', // above all that is done for a call
       'govern', // above all that can be tuned
       'deadline', // above all that waits
+      'fault', // above all defences
       'flags', // before route
       'route', // Call -> RoutedCall
       'admit', // above retry
@@ -39,7 +40,7 @@ describe('the stacks', () => {
 
   it('meet an inbound call in this order', () => {
     const filters = inbound(stillKit(), { authorize: { service: 'inventory', anonymous: false } });
-    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'authorize']);
+    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'authorize', 'fault']);
   });
 
   it('carry a call to the transport in one tick', () => {
