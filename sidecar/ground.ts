@@ -13,6 +13,8 @@ export interface Ground {
   readonly loop: Loop;
   readonly origins: Origins;
   readonly sabotage: ReadonlySet<Sabotage>;
+  /** Aborts when the sidecar closes. */
+  readonly signal: AbortSignal;
 }
 
 /** Pings between outriggers, as the settings say. */

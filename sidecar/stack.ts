@@ -8,6 +8,7 @@ import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
+import { type DescribeSettings, describe } from './filters/describe.ts';
 import { eject } from './filters/eject.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
@@ -36,6 +37,7 @@ export interface OutboundSettings {
 export interface InboundSettings {
   readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
+  readonly describe?: DescribeSettings;
   readonly authorize: AuthorizeSettings;
 }
 
@@ -62,6 +64,7 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
     .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
+    .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
     .use(authorize(kit, settings.authorize)); //                last before the app, so that it sees nobody who may not call
 
 /** What happens to a call that its listener cannot take, such as one with a malformed path. */

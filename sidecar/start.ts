@@ -1,10 +1,11 @@
 import { Loop } from '../wire/index.ts';
 import { pause } from './consul/pause.ts';
-import { type Registration, register } from './consul/registration.ts';
+import type { Registration } from './consul/registration.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
+import { enlist } from './enlist.ts';
 import type { Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
@@ -50,7 +51,7 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
   const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });
   const { file, consulToken } = options;
   const origins = await openOrigins(settings, { kit, signal: stop.signal, file, sabotage, consulToken });
-  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
+  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage, signal: stop.signal }, stop);
   try {
     await sidecar.open();
   } catch (thrown) {
@@ -231,29 +232,8 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   #register(): Registration | null {
-    const { service, advertise } = this.#settings;
-    const { door } = this.#origins;
-    if (service?.app == null || this.ports.peers === null) return null;
-    const at = this.ports.peers.lastIndexOf(':');
-    const host = this.ports.peers.slice(0, at).replace(/^\[|\]$/g, '');
-    const isEverywhere = host === '0.0.0.0' || host === '::';
-    return register({
-      door: door!,
-      kit: this.#kit,
-      signal: this.#stop.signal,
-      service: {
-        name: service.name,
-        address: 'path' in service.app ? null : service.app,
-        check: service.check,
-        serving: service.check === 'none' ? undefined : this.#in!.serving,
-        meta: service.meta,
-        tags: service.tags,
-      },
-      proxy: {
-        port: advertise?.port ?? Number(this.ports.peers.slice(at + 1)),
-        advertise: advertise?.host ?? (isEverywhere ? null : host),
-      },
-    });
+    if (this.#in === null || this.ports.peers === null) return null;
+    return enlist(this.#ground, this.#in, this.ports.peers);
   }
 
   /** Peers look elsewhere first, then no new calls are taken, then those in flight finish. Calls out go on. */

@@ -1,8 +1,10 @@
 import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Stack } from './core/stack.ts';
+import { askContract } from './endpoints/contract-question.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
+import { asker } from './endpoints/question.ts';
 import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
@@ -27,6 +29,13 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   origins.assembly.heed((service) => pool.isBusy(service));
+  const ask = asker(kit);
+  origins.contracts?.begin(snapshot, (address) => {
+    const endpoint = pool.endpointAt(address);
+    return endpoint === undefined
+      ? Promise.reject(new Error('it has left meanwhile'))
+      : askContract(ask, endpoint);
+  });
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,

@@ -25,6 +25,7 @@ export interface ConnectEntry {
     Kind: string;
     Address: string;
     Port: number;
+    Meta?: { 'outrigger-contract'?: string | undefined } | null | undefined;
     Proxy?: { DestinationServiceName: string } | null | undefined;
     Connect?: { Native?: boolean | null | undefined } | null | undefined;
   };
@@ -41,6 +42,11 @@ export const connectAnswer: z.ZodType<ConnectEntry[]> = z
         Kind: text.default(''),
         Address: text.default(''),
         Port: z.number(),
+        // What is there is the registrant's to choose: one that is no word is as if there were none.
+        Meta: z
+          .object({ 'outrigger-contract': z.string().optional().catch(undefined) })
+          .nullish()
+          .catch(null),
         Proxy: z.object({ DestinationServiceName: text.default('') }).nullish(),
         Connect: z.object({ Native: z.boolean().nullish() }).nullish(),
       }),

@@ -12,6 +12,8 @@ export interface Address {
   readonly port: number;
   /** The service name that the peer's certificate must carry; ignored while identity is none. */
   readonly service: string;
+  /** Hash of the contract that the instance has; absent where it says nothing of its methods. */
+  readonly contract?: string;
 }
 
 /** Passing, shut, or shut with one call on trial. */

@@ -63,6 +63,11 @@ export class Pool implements EndpointHome {
    */
   endpoints = (service: ServiceView): readonly Endpoint[] => this.#byView.get(service) ?? none;
 
+  /** The endpoint at an address of the latest snapshot. */
+  endpointAt(address: Address): Endpoint | undefined {
+    return this.#byKey.get(keyOf(address));
+  }
+
   /** Whether calls to a service are in flight, streams included. */
   isBusy(service: string): boolean {
     return (this.#current.get(service) ?? none).some(({ load }) => load > 0);

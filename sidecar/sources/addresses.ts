@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConnectEntry } from '../consul/answers.ts';
+import { contractKey, isContractHash } from '../core/contract.ts';
 import type { Address } from '../core/endpoint.ts';
 import { forbidden } from '../core/forbidden.ts';
 
@@ -41,7 +42,9 @@ const addressOf = (service: string, { Node, Service }: ConnectEntry, refuse: Ref
     refuse(why, `${said}: such an address is never dialled (${why})`);
     return null;
   }
-  return { id: isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`, host, port, service };
+  const id = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  const contract = Service.Meta?.[contractKey] ?? '';
+  return { id, host, port, service, ...(isContractHash(contract) && { contract }) };
 };
 
 const unbracketed = (host: string): string =>
