@@ -1,4 +1,5 @@
 import { type Registration, register } from './consul/registration.ts';
+import { type Contract, contractKey } from './core/contract.ts';
 import type { Ground } from './ground.ts';
 import type { WayIn } from './way-in.ts';
 
@@ -50,8 +51,10 @@ export class Enrolment {
       proxy: {
         port: advertise?.port ?? Number(address.slice(at + 1)),
         advertise: advertise?.host ?? (isEverywhere ? null : host),
+        meta: metaOf(way.contract.value),
       },
     });
+    way.contract.listen((known) => this.#registration?.describe(metaOf(known)));
   }
 
   /** Sends peers elsewhere, while those who come all the same are served; says whether Consul has heard. */
@@ -67,3 +70,7 @@ export class Enrolment {
     await registration?.deregister();
   }
 }
+
+/** Callers' sidecars see by it which contract we have, and ask us for one that they do not know. */
+const metaOf = (contract: Contract | null): Readonly<Record<string, string>> =>
+  contract === null ? {} : { [contractKey]: contract.hash };

@@ -16,6 +16,8 @@ export interface Ground {
   readonly sabotage: ReadonlySet<Sabotage>;
   /** What calls that left have cost the calls on whose behalf they were made. */
   readonly accounts: Accounts;
+  /** Aborts when the sidecar closes. */
+  readonly signal: AbortSignal;
 }
 
 /** Pings between outriggers, as the settings say. */

@@ -10,6 +10,7 @@ import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance, type Near } from './filters/balance.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
+import { type DescribeSettings, describe } from './filters/describe.ts';
 import { eject } from './filters/eject.ts';
 import { type FaultSettings, fault } from './filters/fault.ts';
 import { flags } from './filters/flags.ts';
@@ -47,6 +48,7 @@ export interface OutboundSettings {
 export interface InboundSettings {
   readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
+  readonly describe?: DescribeSettings;
   readonly authorize: AuthorizeSettings;
   readonly faults?: FaultSettings;
 }
@@ -78,6 +80,7 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
     .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
+    .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
     .use(authorize(kit, settings.authorize)) //                 above all that is done for a caller, so that nobody has it who may not call
     .use(fault(kit, 'inbound', settings.faults)); //            last before the app, so that a fault looks like the app's own
 

@@ -59,7 +59,10 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
     throw thrown;
   });
   const accounts = accountsOf(settings);
-  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage, accounts }, stop);
+  const sidecar = new RunningSidecar(
+    { settings, kit, loop, origins, sabotage, accounts, signal: stop.signal },
+    stop,
+  );
   try {
     await sidecar.open();
   } catch (thrown) {

@@ -4,8 +4,10 @@ import { Ledger } from './core/ledger.ts';
 import type { Count } from './core/meter.ts';
 import type { Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
+import { askContract } from './endpoints/contract-question.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
+import { asker } from './endpoints/question.ts';
 import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
@@ -32,6 +34,13 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   tellPanics(ground, pool);
   tellConflicts(ground);
   origins.assembly.heed((service) => pool.isBusy(service));
+  const ask = asker(kit);
+  origins.contracts?.begin(snapshot, (address) => {
+    const endpoint = pool.endpointAt(address);
+    return endpoint === undefined
+      ? Promise.reject(new Error('it has left meanwhile'))
+      : askContract(ask, endpoint);
+  });
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,

@@ -14,6 +14,8 @@ export interface Address {
   readonly service: string;
   /** Where it stands, in the words of whoever runs the mesh; absent where nobody says. */
   readonly zone?: string;
+  /** Hash of the contract that the instance has; absent where it says nothing of its methods. */
+  readonly contract?: string;
 }
 
 /** Passing, shut, or shut with one call on trial. */

@@ -84,6 +84,11 @@ export class Pool implements EndpointHome {
     return found;
   }
 
+  /** The endpoint at an address of the latest snapshot. */
+  endpointAt(address: Address): Endpoint | undefined {
+    return this.#byKey.get(keyOf(address));
+  }
+
   /** Whether calls to a service are in flight, streams included. */
   isBusy(service: string): boolean {
     return (this.#current.get(service) ?? none).some(({ load }) => load > 0);

@@ -1,21 +1,22 @@
 import { z } from 'zod';
-import { isHost, type Place, readHostPort, readSocketPath } from './address.ts';
+import type { Place } from './address.ts';
 import { type IdentityFile, identity } from './identity-schema.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
+import {
+  advertised,
+  type ContractFile,
+  contract,
+  control,
+  path,
+  place,
+  placeOrSocket,
+  stateDir,
+  tlsName,
+  url,
+} from './places.ts';
 import { faultsSchema, type PolicyFile, policiesSchema } from './policy-schema.ts';
 import type { LogLevel } from './settings.ts';
-import {
-  flagWords,
-  measured,
-  metaWords,
-  oneOf,
-  path,
-  reading,
-  serviceName,
-  tagWords,
-  text,
-  whole,
-} from './shapes.ts';
+import { flagWords, measured, metaWords, oneOf, serviceName, tagWords, whole } from './shapes.ts';
 
 /** The file after its schema: every key checked by itself, defaults filled in, nothing compared yet. */
 export interface File {
@@ -25,6 +26,7 @@ export interface File {
         port?: number | undefined;
         socket?: string | undefined;
         check: 'grpc' | 'tcp' | 'none';
+        contract?: ContractFile | undefined;
         meta?: Record<string, string> | undefined;
         tags?: string[] | undefined;
       }
@@ -47,6 +49,7 @@ export interface File {
   upstreams: Record<string, Place>;
   balance?: PolicyFile['balance'];
   flags: Record<string, string>;
+  contracts: Record<string, string>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
   faults: { policies: boolean; from: string[] };
@@ -85,34 +88,6 @@ const share = z.union(
 );
 const yesOrNo = z.boolean({ error: () => 'must be true or false' });
 
-const place = reading('host:port', '127.0.0.1:15000', readHostPort);
-const placeOrSocket = reading<Place>(
-  'host:port or unix:PATH',
-  '127.0.0.1:15001',
-  (value) => readSocketPath(value) ?? readHostPort(value),
-);
-const control = reading<{ path: string } | 'default' | 'none'>(
-  'unix:PATH, default or none',
-  'unix:/run/user/1000/orders.sock',
-  (value) => (value === 'default' || value === 'none' ? value : readSocketPath(value)),
-);
-const stateDir = reading<{ path: string } | 'default' | 'none'>(
-  'the path of a directory, default or none',
-  './state',
-  (value) => (value === 'default' || value === 'none' ? value : value === '' ? null : { path: value }),
-);
-const url = text(
-  'the URL of a Consul agent without a path',
-  'http://127.0.0.1:8500',
-  /^https?:\/\/[^/?#@\s]+\/?$/,
-);
-const tlsName = text('a host name', 'server.dc1.consul', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/);
-const advertised = reading('a host, or host:port', '10.0.0.7:15002', (value) => {
-  if (isHost(value)) return { host: value, port: null };
-  const found = readHostPort(value);
-  return found === null || found.port === 0 ? null : found;
-});
-
 const limit = (definition: LimitDefinition): z.ZodType<number> => {
   const { unit, about } = definition;
   const schema =
@@ -138,6 +113,10 @@ const service = z.strictObject({
   socket: path.optional().meta({ description: 'Unix socket where the app answers, in place of a port' }),
   check: oneOf('grpc', 'tcp', 'none').prefault('tcp').meta({
     description: 'How the health of the app is asked: grpc.health.v1, connecting, or not at all',
+  }),
+  contract: contract.optional().meta({
+    description:
+      'What callers learn of its methods: a descriptor set (protoc -o), reflection, none, or auto: reflection, if the app has it. Default auto with Consul',
   }),
   meta: metaWords.optional().meta({
     description: "Metadata in Consul, such as { version: '2' }: what a subset's filter can ask for",
@@ -236,6 +215,10 @@ export const schema: z.ZodType<File> = z
     flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),
+    contracts: z.record(serviceName, path).prefault({}).meta({
+      description:
+        'Descriptor sets of services that are called, by name, where no sidecar tells of their methods',
+    }),
     policies: policiesSchema.prefault({}).meta({
       description:
         "How calls to a service are treated, by its name, or '*' for all; docs/policies.md has the order",

@@ -47,7 +47,19 @@ export interface ServiceSettings {
   /** What Consul says of us beside; subsets are made of it. Absent: nothing. */
   readonly meta?: Readonly<Record<string, string>>;
   readonly tags?: readonly string[];
+  /** Where what callers learn of its methods comes from. Absent: auto. */
+  readonly contract?: ContractSettings;
 }
+
+/**
+ * What callers learn of the app's methods. `auto`: what its reflection says, if it has any; `reflection`: the same, and
+ * told when it has none; or the contract in a descriptor set, as it was when the settings were read.
+ */
+export type ContractSettings =
+  | 'auto'
+  | 'reflection'
+  | 'none'
+  | { readonly path: string; readonly hash: string; readonly document: string };
 
 /** The sidecar's own listeners. */
 export interface ListenSettings {

@@ -108,6 +108,12 @@ export const metrics: readonly MetricDefinition[] = [
     'Bad policies in KV; the last good one of the key was kept',
     'service',
   ),
+  counter(
+    'outrigger_contracts_total',
+    'Contracts of services that were fetched, or why not',
+    'service',
+    'outcome',
+  ),
   counter('outrigger_slices_refused_total', 'Bad slices; the last good one was kept', 'origin'),
   gauge('outrigger_snapshot_version', 'Version of the snapshot that calls read'),
   gauge('outrigger_snapshot_age_seconds', 'Time since the snapshot last changed'),

@@ -40,7 +40,7 @@ describe('the stacks', () => {
 
   it('meet an inbound call in this order', () => {
     const filters = inbound(stillKit(), { authorize: { service: 'inventory', anonymous: false } });
-    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'authorize', 'fault']);
+    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'describe', 'authorize', 'fault']);
   });
 
   it('carry a call to the transport in one tick', () => {
