@@ -7,7 +7,7 @@ export const endpointReports = (pool: Pool, now: number): readonly EndpointRepor
   return pool.list().map((endpoint) => ({
     service: endpoint.service,
     address: endpoint.address.id,
-    gate: endpoint.gate,
+    ...endpoint.judgement,
     available: endpoint.available,
     load: endpoint.load,
     connections: endpoint.links.length,

@@ -52,6 +52,7 @@ export const builtInPolicy = (
   ...builtIn,
   connect: limits.connect,
   'idle-stream': limits['idle-stream'],
+  ...(sabotage.has('breaker') && { breaker: { ...builtIn.breaker, mode: 'off' as const } }),
   ...(sabotage.has('eject') && { eject: { ...builtIn.eject, mode: 'off' as const } }),
 });
 

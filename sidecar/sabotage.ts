@@ -8,10 +8,19 @@ import type { Source } from './sources/source.ts';
  * Defences that the demo and the chaos runs take away, to show that without them their promise breaks.
  * Never set where calls matter; a sidecar with one of them says so at start.
  */
-export type Sabotage = 'eject' | 'retry' | 'identity' | 'snapshot' | 'intentions' | 'review' | 'deadline';
+export type Sabotage =
+  | 'eject'
+  | 'breaker'
+  | 'retry'
+  | 'identity'
+  | 'snapshot'
+  | 'intentions'
+  | 'review'
+  | 'deadline';
 
 const words: readonly Sabotage[] = [
   'eject',
+  'breaker',
   'retry',
   'identity',
   'snapshot',

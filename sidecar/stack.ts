@@ -1,13 +1,14 @@
 import { Accounts } from './core/accounts.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
-import type { EndpointView } from './core/endpoint.ts';
+import type { EndpointView, ServiceGateView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
 import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance, type Near } from './filters/balance.ts';
+import { breaker } from './filters/breaker.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { type DescribeSettings, describe } from './filters/describe.ts';
@@ -28,6 +29,8 @@ export interface OutboundParts {
   readonly discovery: Discovery;
   /** The pool's endpoints of a service; the same list for the same view. */
   readonly endpoints: (service: ServiceView) => readonly EndpointView[];
+  /** The pool's gate of a whole service. */
+  readonly breakers: (service: ServiceView) => ServiceGateView | null;
   /** Where slow calls are remembered, for the calls on whose behalf they were made; absent: nobody asks. */
   readonly accounts?: Accounts;
   /** Which of them stand in our zone; absent: nobody says. */
@@ -56,7 +59,7 @@ export interface InboundSettings {
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints, near, accounts = new Accounts('') }: OutboundParts,
+  { snapshots, discovery, endpoints, breakers, near, accounts = new Accounts('') }: OutboundParts,
   settings: OutboundSettings = {},
   latencies: Latencies = new Latencies(kit.clock),
 ): Stack<Call, Attempt> =>
@@ -70,6 +73,7 @@ export const outbound = (
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
+    .use(breaker(kit, breakers)) //                             one service; above retry, so that one known to be down costs no attempt
     .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
     .use(balance(kit, endpoints, near)) //                      RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns

@@ -170,6 +170,10 @@ class RunningSidecar extends Timer implements Sidecar {
     return endpointReports(this.#out!.pool, this.#kit.clock.now());
   }
 
+  services(): ReturnType<SidecarView['services']> {
+    return this.#out!.pool.services().map(({ service, judgement }) => ({ service, ...judgement }));
+  }
+
   authorization(): ReturnType<SidecarView['authorization']> {
     return this.#in?.authorization() ?? null;
   }

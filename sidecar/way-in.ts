@@ -33,8 +33,11 @@ export interface WayIn {
   readonly contract: Cell<Contract | null>;
 }
 
-/** The longest wait before the app is dialled again, in milliseconds: it is beside us, and a dial costs nothing. */
-const appBackoffMs = 1000;
+/**
+ * The longest wait before the app is dialled again, in milliseconds: it is beside us, and a dial costs nothing. Whoever
+ * calls us asks each second whether the app is back, and should have an answer within two.
+ */
+const appBackoffMs = 500;
 /** How long an app may take to accept a connection when it is only asked whether it is there, in milliseconds. */
 const knockMs = 1000;
 

@@ -5,6 +5,7 @@ import type { Count } from './core/meter.ts';
 import type { Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
 import { askContract } from './endpoints/contract-question.ts';
+import { gaugeGates } from './endpoints/gate-gauges.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { asker } from './endpoints/question.ts';
@@ -29,6 +30,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const { settings, origins, kit } = ground;
   const { snapshot, discovery } = origins.assembly;
   const pool = peersPool(ground);
+  gaugeGates(kit.meter, pool);
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   tellPanics(ground, pool);
@@ -44,7 +46,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
   const stack = outbound(
     kit,
-    { snapshots: snapshot, discovery, endpoints: pool.endpoints, near: pool.near, accounts: ground.accounts },
+    {
+      snapshots: snapshot,
+      discovery,
+      endpoints: pool.endpoints,
+      breakers: pool.breakers,
+      near: pool.near,
+      accounts: ground.accounts,
+    },
     {
       observe: settings.log,
       hops: { most: settings.limits.hops },

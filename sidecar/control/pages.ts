@@ -43,6 +43,14 @@ export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
   policyConflicts: snapshot.policies.conflicts,
 });
 
+/** With a date that people can read. */
+const dated = <Report extends { readonly since: number | null }>(
+  report: Report,
+): Record<string, unknown> => ({
+  ...report,
+  since: report.since === null ? null : new Date(report.since).toISOString(),
+});
+
 /** Every page of the admin port, by path. Each is read-only, and none shows a key or a token. */
 export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ['/live', () => json({ live: true })],
@@ -73,7 +81,10 @@ export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
         authorization: view.authorization(),
       }),
   ],
-  ['/endpoints', (view) => json(view.endpoints())],
+  [
+    '/endpoints',
+    (view) => json({ services: view.services().map(dated), endpoints: view.endpoints().map(dated) }),
+  ],
   ['/stack', (view) => json(view.stacks())],
 ]);
 

@@ -2,12 +2,26 @@ import type { LogLevel } from '../core/log.ts';
 import type { RefusalRecord } from '../core/refusals.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 
-/** One endpoint as people see it. */
-export interface EndpointReport {
+/** What a gate knows of the calls that come to it. */
+interface GateReport {
   readonly service: string;
+  readonly gate: 'open' | 'probing' | 'shut';
+  /** Why it is so; empty while it never changed. */
+  readonly why: string;
+  /** Since when, wall-clock milliseconds since 1970; null while it never changed. */
+  readonly since: number | null;
+  /** Calls of the last ten seconds that went well, and that did not. */
+  readonly successes: number;
+  readonly failures: number;
+}
+
+/** One service as people see it: the gate of all its endpoints together. */
+export type ServiceReport = GateReport;
+
+/** One endpoint as people see it. */
+export interface EndpointReport extends GateReport {
   /** `host:port` or `unix:PATH`. */
   readonly address: string;
-  readonly gate: 'open' | 'probing' | 'shut';
   readonly available: boolean;
   /** Attempts in flight. */
   readonly load: number;
@@ -59,6 +73,7 @@ export interface SidecarView {
   /** Null until there is one. */
   identity(): IdentityReport | null;
   endpoints(): readonly EndpointReport[];
+  services(): readonly ServiceReport[];
   /** Null where no peer can call. */
   authorization(): AuthorizationReport | null;
   /** Names of the filters, from the top. */

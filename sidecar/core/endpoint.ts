@@ -21,6 +21,12 @@ export interface Address {
 /** Passing, shut, or shut with one call on trial. */
 export type GateState = 'open' | 'probing' | 'shut';
 
+/**
+ * What the end of a call says about whom it was sent to. `busy`: it had too much to do, which is held against it more
+ * mildly than a failure. `neutral`: nothing can be learnt from it.
+ */
+export type Verdict = 'success' | 'failure' | 'busy' | 'neutral';
+
 /** What balance and eject may know of an endpoint. The pool owns the rest. */
 export interface EndpointView {
   readonly address: Address;
@@ -45,8 +51,28 @@ export interface EndpointView {
   enter(): boolean;
   /** Grows each time the gate changes; a verdict with an older epoch is dropped. */
   readonly epoch: number;
-  /** Hears how an attempt went. `neutral`: nothing can be learnt from it, a trial is given back. */
-  judge(verdict: 'success' | 'failure' | 'neutral', epoch: number, cause?: Status): void;
+  /**
+   * Hears how an attempt went. `neutral`: a trial is given back. `at`: when its call came, monotonic milliseconds;
+   * with it a success need not ask for the time.
+   */
+  judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void;
   /** Sends an attempt over a shared connection, dialling when there is none. */
   send(attempt: Attempt): Promise<Reply>;
+}
+
+/** What breaker may know of a whole service. The pool owns the rest. */
+export interface ServiceGateView {
+  /** True while neither a breaker nor a throttle is wanted: nothing needs to be asked or told. */
+  readonly idle: boolean;
+  readonly gate: GateState;
+  /** As of an endpoint's gate. */
+  readonly epoch: number;
+  /** Takes the trial while probing; false when another call has it, and while shut. True when open. */
+  enter(): boolean;
+  /** Whether a call that came at `at` is to be refused because the service refuses most of them. */
+  throttles(at: number): boolean;
+  /** Hears how a call ended, all of its attempts included. */
+  judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void;
+  /** A call is refused because the gate is shut: why it is, in words, and when it is tried next. */
+  refuse(): { readonly why: string; readonly nextMs: number };
 }

@@ -1,53 +1,18 @@
 import type { Attempt } from '../core/call.ts';
-import type { Address, EndpointView, GateState } from '../core/endpoint.ts';
-import type { Kit } from '../core/kit.ts';
+import type { Address, EndpointView, GateState, Verdict } from '../core/endpoint.ts';
 import type { Dial, Link } from '../core/link.ts';
-import type { Policy } from '../core/policy.ts';
+import { builtIn, type Policy } from '../core/policy.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { broken, Code, refused, type Status } from '../core/status.ts';
 import { PeakLatency } from '../policies/peak-latency.ts';
 import { isServerFault } from '../policies/server-fault.ts';
 import { shareAt } from '../policies/slow-start.ts';
-import type { Verdict } from '../policies/verdict.ts';
 import { CallQueue } from './call-queue.ts';
-import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
-import { Links, type LinksSettings, type LinksUser } from './links.ts';
-import type { Health, Probe } from './probe.ts';
-
-/** Limits of one endpoint. */
-export interface EndpointSettings extends LinksSettings {
-  /** Most calls that wait for a connection; more are refused with RESOURCE_EXHAUSTED. */
-  readonly mostWaiting: number;
-  /**
-   * How long an instance that has left keeps its connections in case that it comes back, milliseconds: without it a
-   * check that flaps would cost a handshake each time. 0: not at all.
-   */
-  readonly restMs: number;
-  readonly gate: GateSettings;
-}
-
-/** One warm connection is the norm, four are the most; background dials after 100 ms to 5 s. */
-export const endpointDefaults: EndpointSettings = {
-  maxLinks: 4,
-  mostWaiting: 1024,
-  restMs: 10_000,
-  idleLinkMs: 60_000,
-  inUseMs: 10_000,
-  dialBackoff: { firstMs: 100, longestMs: 5000, jitter: 0.2 },
-  gate: gateDefaults,
-};
-
-/** What an endpoint needs of its pool. */
-export interface EndpointHome {
-  readonly kit: Kit;
-  readonly dial: Dial;
-  readonly probe: Probe;
-  readonly settings: EndpointSettings;
-  /** Whether another endpoint of the same service takes calls. */
-  othersAvailable(endpoint: Endpoint): boolean;
-  /** The endpoint left and its last connection is closed. */
-  gone(endpoint: Endpoint): void;
-}
+import type { EndpointHome } from './endpoint-home.ts';
+import { Gate, type Guarded } from './gate.ts';
+import { type Judgement, judgementOf } from './judgement.ts';
+import { Links, type LinksUser } from './links.ts';
+import type { Health } from './probe.ts';
 
 /**
  * Endpoint is one instance of a service: its connections, the calls that wait for one, and its gate.
@@ -66,6 +31,8 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   #joinedAt = 0;
   #slowStartMs = 0;
   #connectMs: number | undefined;
+  /** Percent of the service's endpoints that may be shut. */
+  #most = builtIn.eject.most;
   /** It left a moment ago: its connections are kept, but calls that began before go elsewhere. */
   #resting = false;
   /** Why the endpoint takes no calls any more; empty while it is in the mesh. */
@@ -109,6 +76,21 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     return this.#gate.epoch;
   }
 
+  /** Its gate keeps calls away, or would if it acted. */
+  get out(): boolean {
+    return this.#gate.out;
+  }
+
+  /** It cannot be reached, is shut, or the latest that is known of it is a failure. */
+  get fails(): boolean {
+    return !this.reachable || this.#gate.fails;
+  }
+
+  /** What its gate knows, for reports. */
+  get judgement(): Judgement {
+    return judgementOf(this.#gate, this.#home.kit.clock.now());
+  }
+
   /** Why calls are answered at once with a failure; empty while they are not. */
   get trouble(): string {
     return this.#over || this.#links.trouble;
@@ -127,7 +109,8 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   /** Takes over what a policy says of it; connections that are being made go on as they began. */
   tune(policy: Pick<Policy, 'connect' | 'eject' | 'slow-start'>): void {
     this.#connectMs = policy.connect;
-    this.#gate.tune(policy.eject.failures);
+    this.#most = policy.eject.most;
+    this.#gate.tune(policy.eject.mode, policy.eject);
     this.#slowStartMs = policy['slow-start'];
     this.youngUntil = this.#joinedAt === 0 ? 0 : this.#joinedAt + this.#slowStartMs;
   }
@@ -153,11 +136,17 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     return this.#gate.enter();
   }
 
-  judge(verdict: Verdict, epoch: number, cause?: Status): void {
+  judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void {
     this.#weigh(verdict, cause);
     // A dial that failed has its own consequence, the back-off; a gate shut on top would outlast it.
     const dialFailed = verdict === 'failure' && !this.reachable && cause?.reached === false;
-    this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause);
+    this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause, at);
+  }
+
+  /** Nobody of its service answers: a dial or a probe that waits for its time is made now. */
+  hurry(): void {
+    this.#links.hurry();
+    this.#gate.hint();
   }
 
   send(attempt: Attempt): Promise<Reply> {
@@ -219,6 +208,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   back(): void {
     this.#home.kit.log.info({ service: this.service, endpoint: this.address.id }, 'endpoint connected again');
     this.#gate.hint();
+    this.#home.recovers(this, null);
   }
 
   /** For Links: nothing is left of it. */
@@ -233,10 +223,10 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
 
   /** For Gate: the last available endpoint of a service is never shut. */
   mayShut(): boolean {
-    return this.#home.othersAvailable(this);
+    return this.#home.mayShut(this, this.#most);
   }
 
-  /** For Gate. */
+  /** For gates: its own, or its service's. */
   async probe(): Promise<Health> {
     const health = await this.#home.probe(this);
     this.#home.kit.meter.count('outrigger_probes_total', this.service, health).value++;
@@ -248,8 +238,19 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     const { log, meter } = this.#home.kit;
     meter.count('outrigger_gate_changes_total', this.service, state).value++;
     const fields = { service: this.service, endpoint: this.address.id, state, why };
-    if (state === 'shut') log.warn(fields, 'gate shut');
-    else log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+    if (state === 'shut') {
+      log.warn(fields, 'gate shut');
+      return;
+    }
+    log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
+    this.#home.recovers(this, state === 'open' ? 'serving' : 'unknown');
+  }
+
+  /** For Gate. */
+  would(why: string): void {
+    const { log, meter } = this.#home.kit;
+    meter.count('outrigger_would_eject_total', this.service).value++;
+    log.info({ service: this.service, endpoint: this.address.id, why }, 'gate would shut');
   }
 
   /** What an end says of how dear it is to call here. Nothing to do while all goes well. */

@@ -1,19 +1,18 @@
-import { EventEmitter } from 'node:events';
-import CircuitBreaker from 'opossum';
-import type { GateState } from '../core/endpoint.ts';
+import type { GateState, Verdict } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
+import type { Mode } from '../core/policy.ts';
 import type { Status } from '../core/status.ts';
 import { Timer } from '../core/wheel.ts';
 import { jittered } from '../policies/backoff.ts';
-import { ConsecutiveFailures } from '../policies/consecutive-failures.ts';
 import { type ProbeTimes, probeIntervalMs } from '../policies/probe-interval.ts';
-import type { Verdict } from '../policies/verdict.ts';
+import { type FailureLimits, TrackRecord } from '../policies/track-record.ts';
+import { type Circuit, circuit, Trial } from './circuit.ts';
 import type { Health } from './probe.ts';
 
 /** When a gate shuts and how it finds out that it may open. */
 export interface GateSettings {
-  /** Failures without a success between that shut the gate. */
-  readonly consecutiveFailures: number;
+  /** What shuts the gate, until a policy says otherwise. */
+  readonly limits: FailureLimits;
   readonly probe: ProbeTimes;
   /** Share of the probe interval that chance moves, so that many sidecars do not probe together. */
   readonly jitter: number;
@@ -23,56 +22,69 @@ export interface GateSettings {
   readonly relapseMs: number;
 }
 
-/** Five failures, as Envoy and Finagle; a probe each second of an outage that has just begun. */
+/** Five failures, as Envoy and Finagle, or less than 80 % well, as linkerd; a probe each second for half a minute. */
 export const gateDefaults: GateSettings = {
-  consecutiveFailures: 5,
-  probe: { firstMs: 1000, longestMs: 60_000 },
+  limits: { failures: 5, success: 80, calls: 5 },
+  probe: { firstMs: 1000, quickMs: 30_000, longestMs: 60_000 },
   jitter: 0.2,
   trialMs: 10_000,
   relapseMs: 10_000,
 };
 
-/** What a gate asks of the endpoint it guards. */
+/** In shadow what would have shut would have been out for a while: it is told again after this time, milliseconds. */
+const shadowMs = 10_000;
+
+/** What a gate asks of what it guards: an endpoint, or a whole service. */
 export interface Guarded {
   /** False for the last available endpoint of a service, which stays open whatever it does. */
   mayShut(): boolean;
   /** False while a probe could not even be sent. */
   readonly reachable: boolean;
-  /** Asks the app behind the endpoint how it is. Always settles. */
+  /** Asks the app behind it how it is. Always settles. */
   probe(): Promise<Health>;
   /** Hears of every change. */
   changed(state: GateState, why: string): void;
+  /** Hears that the gate would have shut, were it not in shadow. */
+  would(why: string): void;
 }
 
 /**
- * Gate lets calls to one endpoint pass, or keeps them away while it fails. It judges beside the call:
+ * Gate lets calls pass, or keeps them away from what fails. It judges beside the call:
  *
- *   open ── 5 failures in a row ──► shut ── a probe each second ──┬─ serving ─────────► open
- *     ▲                               ▲                           ├─ failing ─────────► shut
- *     │                               │                           └─ unknown ─► probing (one real call on trial)
- *     └────────── success ────────────┴──────── failure ──────────────────────────────────┘
+ *   open ── too many failures ──► shut ── a probe each second ──┬─ serving ─────────► open
+ *     ▲                             ▲                           ├─ failing ─────────► shut
+ *     │                             │                           └─ unknown ─► probing (one real call on trial)
+ *     └───────── success ───────────┴───────── failure ─────────────────────────────────┘
  *
  * A gate that was opened by a probe and falls again at once does not take the probe's word the next time: `serving`
  * is then `unknown`. Verdicts carry the epoch in which their call began; older ones are dropped, and a success
  * that began after the gate shut opens it.
  *
- * The only door to opossum. Its breaker exists while the gate is not open (a healthy endpoint costs nothing); its
- * open, closed and half-open stay in here. The call is never wrapped in `fire()`: what it fires is the verdict on
- * a trial. Its own clock is not used: each breaker is born in the state that our wheel says.
+ * Its state and its trial are opossum's; what is too many is said by `policies/track-record.ts`. The breaker exists
+ * while the gate is not open (what is well costs nothing). The call is never wrapped in `fire()`: what it fires is the
+ * verdict on a trial. Its own clock is not used: each breaker is born in the state that our wheel says.
  */
 export class Gate extends Timer {
   /** Grows with each change, taking the trial included. */
   epoch = 0;
+  /** Why it is in its state; empty while it never changed. */
+  why = '';
+  /** When it changed last, wall-clock milliseconds; null while it never did. */
+  since: number | null = null;
+  /** What is known of the calls that passed. */
+  readonly record: TrackRecord;
   readonly #kit: Kit;
   readonly #guarded: Guarded;
   readonly #settings: GateSettings;
-  readonly #failures: ConsecutiveFailures;
-  #circuit: CircuitBreaker<[Promise<void>], void> | null = null;
+  #mode: Mode = 'on';
+  #circuit: Circuit | null = null;
   #trial: Trial | null = null;
   #probing = false;
   #shutAt = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
   #relapses = 0;
+  /** In shadow: until when it would have been shut. */
+  #wouldUntil = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(kit: Kit, guarded: Guarded, settings: GateSettings) {
@@ -80,7 +92,7 @@ export class Gate extends Timer {
     this.#kit = kit;
     this.#guarded = guarded;
     this.#settings = settings;
-    this.#failures = new ConsecutiveFailures(settings.consecutiveFailures);
+    this.record = new TrackRecord(settings.limits);
   }
 
   get state(): GateState {
@@ -91,6 +103,21 @@ export class Gate extends Timer {
   /** Whether a call may pass now: open, or probing with the trial free. */
   get passes(): boolean {
     return this.#circuit === null || (this.#circuit.halfOpen && this.#trial === null);
+  }
+
+  /** Not open, or in shadow and would not be. */
+  get out(): boolean {
+    return this.#circuit !== null || this.#kit.clock.now() < this.#wouldUntil;
+  }
+
+  /** Whether what is behind it fails: it is not open, or the latest that is known is a failure. */
+  get fails(): boolean {
+    return this.#circuit !== null || this.record.failsLately(this.#kit.clock.now());
+  }
+
+  /** Milliseconds until the next probe; 0 while one is on its way, and while none is needed. */
+  get nextMs(): number {
+    return this.state === 'shut' && this.slot >= 0 ? Math.max(0, this.dueAt - this.#kit.clock.now()) : 0;
   }
 
   /** Takes the trial while probing; false when another call has it. True when open. */
@@ -106,25 +133,37 @@ export class Gate extends Timer {
     return true;
   }
 
-  /** Shuts from now on after so many failures in a row. */
-  tune(consecutiveFailures: number): void {
-    this.#failures.limit = consecutiveFailures;
+  /** Takes over what a policy says; one that no longer acts opens. */
+  tune(mode: Mode, limits: FailureLimits): void {
+    this.record.limits = limits;
+    if (mode === this.#mode) return;
+    this.#mode = mode;
+    this.#wouldUntil = Number.NEGATIVE_INFINITY;
+    if (mode !== 'on' && this.#circuit !== null && !this.#closed)
+      this.#open(`it no longer acts: its mode is ${mode}`);
   }
 
-  /** Hears how a call went that began in `epoch`. */
-  judge(verdict: Verdict, epoch: number, cause?: Status): void {
+  /** Hears how a call went that began in `epoch`. `at`: when it came, so that a success need not ask for the time. */
+  judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void {
     if (epoch !== this.epoch || this.#closed) return;
-    if (this.#circuit === null) this.#judgeOpen(verdict, cause);
-    else if (this.#circuit.halfOpen) this.#judgeTrial(verdict, cause?.message ?? '');
+    if (this.#circuit === null) {
+      if (verdict === 'success') this.record.succeed(at ?? this.#kit.clock.now());
+      else if (verdict !== 'neutral') this.#failed(verdict, cause);
+    } else if (this.#circuit.halfOpen) this.#judgeTrial(verdict, cause?.message ?? '');
     else if (verdict === 'success') this.#circuit.close();
   }
 
-  /** The endpoint can be reached again: a shut gate need not wait for its next probe. */
+  /** What is guarded can be reached again: a shut gate need not wait for its next probe. */
   hint(): void {
     if (this.state === 'shut' && !this.#probing && !this.#closed) this.#kit.wheel.arm(this, 0);
   }
 
-  /** The endpoint is gone: leaves nothing behind. */
+  /** Somebody else knows how what is guarded is. */
+  told(health: Health): void {
+    if (this.state === 'shut' && !this.#closed && health !== 'failing') this.#answered(health);
+  }
+
+  /** What is guarded is gone: leaves nothing behind. */
   close(): void {
     this.#closed = true;
     this.#kit.wheel.disarm(this);
@@ -140,18 +179,21 @@ export class Gate extends Timer {
     else if (this.state === 'shut' && !this.#probing) void this.#probe();
   }
 
-  #judgeOpen(verdict: Verdict, cause: Status | undefined): void {
-    if (verdict === 'success') this.#failures.succeed();
-    else if (verdict === 'failure' && this.#failures.fail() && this.#guarded.mayShut()) {
-      const now = this.#kit.clock.now();
-      const relapsed = now - this.#openedAt < this.#settings.relapseMs;
-      this.#relapses = relapsed ? this.#relapses + 1 : 0;
-      if (!relapsed) this.#shutAt = now;
-      this.#renew('shut');
-      this.#shut(
-        `${this.#failures.count} failures in a row, the last: ${cause?.message ?? 'without a reason'}`,
-      );
+  #failed(verdict: 'failure' | 'busy', cause: Status | undefined): void {
+    const now = this.#kit.clock.now();
+    const enough = verdict === 'failure' ? this.record.fail(now) : this.record.busy(now);
+    if (!enough || this.#mode === 'off' || now < this.#wouldUntil || !this.#guarded.mayShut()) return;
+    const why = `${this.record.why()}, the last: ${cause?.message || 'without a reason'}`;
+    if (this.#mode === 'shadow') {
+      this.#wouldUntil = now + shadowMs;
+      this.#guarded.would(why);
+      return;
     }
+    const relapsed = now - this.#openedAt < this.#settings.relapseMs;
+    this.#relapses = relapsed ? this.#relapses + 1 : 0;
+    if (!relapsed) this.#shutAt = now;
+    this.#renew('shut');
+    this.#shut(why);
   }
 
   #judgeTrial(verdict: Verdict, why: string): void {
@@ -160,18 +202,18 @@ export class Gate extends Timer {
     this.#trial = null;
     this.#kit.wheel.disarm(this);
     if (verdict === 'success') trial.pass();
-    else if (verdict === 'failure') {
-      // Not left to the rejected promise, which the breaker hears two microtasks later: a retry is faster, would
-      // find the trial free, and nobody would ever hear how it went.
-      this.#relapses++;
-      this.#renew('shut');
-      this.#shut('the call on trial failed');
-      trial.fail(why);
-    } else {
+    else if (verdict === 'neutral') {
       // Half-open takes no neutral answer: the breaker is replaced by one whose trial is free.
       this.#renew('probing');
       trial.pass();
       this.epoch++;
+    } else {
+      // Not left to the rejected promise, which the breaker hears two microtasks later: a retry is faster, would
+      // find the trial free, and nobody would ever hear how it went.
+      this.#relapses++;
+      this.#renew('shut');
+      this.#shut(`the call on trial failed: ${why || 'without a reason'}`);
+      trial.fail(why);
     }
   }
 
@@ -183,45 +225,54 @@ export class Gate extends Timer {
     const health = await this.#guarded.probe().catch(() => 'failing' as const);
     this.#probing = false;
     if (this.#closed) return;
-    if (epoch !== this.epoch) {
-      // The gate has opened and shut again meanwhile; the probe that fell due since then has waited for this one.
-      if (this.state === 'shut' && this.slot < 0) void this.#probe();
-      return;
-    }
+    if (epoch === this.epoch) this.#answered(health);
+    // The gate has opened and shut again meanwhile; the probe that fell due since then has waited for this one.
+    else if (this.state === 'shut' && this.slot < 0) void this.#probe();
+  }
+
+  #answered(health: Health): void {
     if (health === 'failing') return this.#armProbe();
     if (health === 'serving' && this.#relapses === 0) {
       this.#circuit?.close();
       return;
     }
+    this.#kit.wheel.disarm(this);
     this.#renew('probing');
     this.epoch++;
-    this.#guarded.changed('probing', 'one call is on trial');
+    this.#changed('probing', 'one call is on trial');
   }
 
   /** Puts a breaker in place that is born open or half-open, and takes the old one's timers and listeners away. */
   #renew(state: 'shut' | 'probing'): void {
     this.#circuit?.shutdown();
-    const circuit = breaker(state === 'probing');
-    circuit.on('close', () => this.#open());
-    if (state === 'shut') circuit.open();
-    this.#circuit = circuit;
+    const born = circuit(state === 'probing');
+    born.on('close', () => this.#open('it answers again'));
+    if (state === 'shut') born.open();
+    this.#circuit = born;
   }
 
   #shut(why: string): void {
     this.epoch++;
     this.#armProbe();
-    this.#guarded.changed('shut', why);
+    this.#changed('shut', why);
   }
 
-  #open(): void {
+  #open(why: string): void {
     this.#circuit?.shutdown();
     this.#circuit = null;
+    this.#trial?.pass(); // taken away from below: a promise must not stay pending
     this.#trial = null;
-    this.#failures.succeed();
+    this.record.clear();
     this.#kit.wheel.disarm(this);
     this.#openedAt = this.#kit.clock.now();
     this.epoch++;
-    this.#guarded.changed('open', 'it answers again');
+    this.#changed('open', why);
+  }
+
+  #changed(state: GateState, why: string): void {
+    this.why = why;
+    this.since = this.#kit.clock.wall();
+    this.#guarded.changed(state, why);
   }
 
   #armProbe(): void {
@@ -231,46 +282,3 @@ export class Gate extends Timer {
     this.#kit.wheel.arm(this, jittered(intervalMs, jitter, this.#kit.random()));
   }
 }
-
-/** The verdict on a trial, as the breaker awaits it. */
-class Trial {
-  readonly verdict: Promise<void>;
-  pass!: () => void;
-  fail!: (why: string) => void;
-
-  constructor() {
-    this.verdict = new Promise((resolve, reject) => {
-      this.pass = resolve;
-      this.fail = (why) => reject(new Error(why));
-    });
-    // Nobody may be listening: a breaker that does not take the trial never looks at its promise.
-    this.verdict.catch(() => {});
-  }
-}
-
-/** The longest delay of a Node timer: opossum's half-open timer never fires, ours decides. */
-const never = 2 ** 31 - 1;
-
-/**
- * A breaker with options that are safe on a data path: its defaults keep two intervals and every latency, and one
- * failure would open it. The bucket controller is never told to rotate: a breaker sees one trial and is replaced.
- */
-const breaker = (halfOpen: boolean): CircuitBreaker<[Promise<void>], void> => {
-  const options = {
-    timeout: false as const,
-    rollingPercentilesEnabled: false,
-    enableSnapshots: false,
-    resetTimeout: never,
-    rotateBucketController: new EventEmitter(),
-    state: {
-      name: 'gate',
-      enabled: true,
-      closed: !halfOpen,
-      open: false,
-      halfOpen,
-      warmUp: false,
-      shutdown: false,
-    },
-  };
-  return new CircuitBreaker((verdict: Promise<void>) => verdict, options);
-};

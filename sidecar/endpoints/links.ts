@@ -1,9 +1,10 @@
 import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
-import type { Dial, Link, LinkEvents } from '../core/link.ts';
+import type { Dial, Link } from '../core/link.ts';
 import type { Count } from '../core/meter.ts';
 import { type Timer, timer } from '../core/wheel.ts';
 import { type Backoff, backoffMs } from '../policies/backoff.ts';
+import { Line } from './line.ts';
 import { inFlight, leastBusy } from './load.ts';
 
 /** Limits of the connections to one peer. */
@@ -109,6 +110,13 @@ export class Links {
     if (this.#ended || this.#resting || this.#redial.slot >= 0 || this.#live >= this.#settings.maxLinks)
       return;
     for (const { link } of this.#lines) if (link.state === 'connecting') return;
+    this.#dial();
+  }
+
+  /** The peer could not be reached, and the next dial waits for its time: it is made now. */
+  hurry(): void {
+    if (this.#redial.slot < 0 || this.trouble === '') return;
+    this.#kit.wheel.disarm(this.#redial);
     this.#dial();
   }
 
@@ -264,33 +272,5 @@ export class Links {
 
   #dials(outcome: 'ok' | 'failed'): Count {
     return this.#kit.meter.count('outrigger_dials_total', this.#user.service, outcome);
-  }
-}
-
-/** One connection and what it has told so far. */
-class Line implements LinkEvents {
-  link!: Link;
-  wasReady = false;
-  leaving = false;
-  readonly #links: Links;
-
-  constructor(links: Links) {
-    this.#links = links;
-  }
-
-  ready(): void {
-    this.#links.ready(this);
-  }
-
-  room(): void {
-    this.#links.room();
-  }
-
-  draining(): void {
-    this.#links.draining(this);
-  }
-
-  closed(reason: string): void {
-    this.#links.closed(this, reason);
   }
 }

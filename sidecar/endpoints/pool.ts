@@ -5,8 +5,10 @@ import { policyOf } from '../core/policy.ts';
 import type { ServiceView, Snapshot } from '../core/snapshot.ts';
 import { type Timer, timer } from '../core/wheel.ts';
 import { inPanic } from '../policies/panics.ts';
-import { Endpoint, type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint.ts';
-import type { Probe } from './probe.ts';
+import { Endpoint } from './endpoint.ts';
+import { type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint-home.ts';
+import type { Health, Probe } from './probe.ts';
+import { ServiceGate } from './service-gate.ts';
 import { nearOf, zoneOf } from './zones.ts';
 
 /**
@@ -22,6 +24,9 @@ export class Pool implements EndpointHome {
   #zone = '';
   #byView: WeakMap<ServiceView, readonly Endpoint[]> = new WeakMap();
   readonly #near: WeakMap<readonly EndpointView[], readonly number[] | null> = new WeakMap();
+  readonly #gateByView: WeakMap<ServiceView, ServiceGate> = new WeakMap();
+  /** By the name of their views. */
+  #gates: Map<string, ServiceGate> = new Map();
   #byKey: Map<string, Endpoint> = new Map();
   #current: ReadonlyMap<string, readonly Endpoint[]> = new Map();
   readonly #leaving: Set<Endpoint> = new Set();
@@ -40,6 +45,7 @@ export class Pool implements EndpointHome {
   follow(snapshot: Snapshot): void {
     if (this.#closed) return;
     const byKey = new Map<string, Endpoint>();
+    const gates = new Map<string, ServiceGate>();
     for (const view of [...snapshot.services.values(), ...snapshot.targets.values()]) {
       const endpoints = view.endpoints.map((address) => {
         const key = keyOf(address);
@@ -52,10 +58,18 @@ export class Pool implements EndpointHome {
       });
       const before = this.#byView.get(view);
       const list = before?.every((endpoint, at) => endpoint === endpoints[at]) ? before : unique(endpoints);
-      if (list === before) continue;
-      this.#byView.set(view, list);
-      this.#near.set(list, nearOf(list));
+      if (list !== before) {
+        this.#byView.set(view, list);
+        this.#near.set(list, nearOf(list));
+      }
+      const gate = gates.get(view.name) ?? this.#gates.get(view.name) ?? new ServiceGate(this.kit, view.name);
+      gate.endpoints = list;
+      gate.tune(policyOf(snapshot.policies, view.endpoints[0]?.service ?? view.name).all);
+      this.#gateByView.set(view, gate);
+      gates.set(view.name, gate);
     }
+    for (const [name, gate] of this.#gates) if (!gates.has(name)) gate.close();
+    this.#gates = gates;
     const old = this.#byKey;
     this.#byKey = byKey;
     this.#current = byService(byKey.values());
@@ -67,6 +81,14 @@ export class Pool implements EndpointHome {
    * allocation: every attempt asks. A view that was never followed has none.
    */
   endpoints = (service: ServiceView): readonly Endpoint[] => this.#byView.get(service) ?? none;
+
+  /** The gate of a service as a snapshot saw it; null for a view that was never followed. One look-up, as above. */
+  breakers = (service: ServiceView): ServiceGate | null => this.#gateByView.get(service) ?? null;
+
+  /** The gate of every service. */
+  services(): readonly ServiceGate[] {
+    return [...this.#gates.values()];
+  }
 
   /** The positions of those of a list that stand in our zone; null where that makes no difference. One look-up. */
   near = (list: readonly EndpointView[]): readonly number[] | null => this.#near.get(list) ?? null;
@@ -102,6 +124,7 @@ export class Pool implements EndpointHome {
   /** Closes everything now; later snapshots are ignored. */
   close(reason: string): void {
     this.#closed = true;
+    for (const gate of this.#gates.values()) gate.close();
     for (const { over } of this.#resting.values()) this.kit.wheel.disarm(over);
     this.#resting.clear();
     for (const endpoint of this.list()) endpoint.close(reason);
@@ -109,10 +132,20 @@ export class Pool implements EndpointHome {
     this.#current = new Map();
   }
 
-  othersAvailable(endpoint: Endpoint): boolean {
-    for (const other of this.#current.get(endpoint.service) ?? none)
-      if (other !== endpoint && other.available) return true;
-    return false;
+  mayShut(endpoint: Endpoint, most: number): boolean {
+    const all = this.#current.get(endpoint.service) ?? none;
+    let out = 1;
+    let left = 0;
+    for (const other of all) {
+      if (other === endpoint) continue;
+      if (other.out) out++;
+      else if (other.available) left++;
+    }
+    return left > 0 && out * 100 <= most * all.length;
+  }
+
+  recovers(endpoint: Endpoint, health: Health | null): void {
+    for (const gate of this.#gates.values()) if (gate.endpoints.includes(endpoint)) gate.recovers(health);
   }
 
   gone(endpoint: Endpoint): void {

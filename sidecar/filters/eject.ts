@@ -1,7 +1,6 @@
 import type { Attempt } from '../core/call.ts';
-import type { EndpointView } from '../core/endpoint.ts';
 import type { Filter } from '../core/filter.ts';
-import type { Kit } from '../core/kit.ts';
+import type { Clock, Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
 import type { Status } from '../core/status.ts';
 import { isServerFault } from '../policies/server-fault.ts';
@@ -11,7 +10,7 @@ import { verdictOf } from '../policies/verdict.ts';
  * Judges an endpoint by how attempts end there, so that its gate can shut.
  *
  * Above   the transport: so that it hears of exactly one endpoint
- * Reads   attempt.beside, reply.over, life.outcome, life.touchedAt, body.ended, call.deadlineAt
+ * Reads   attempt.beside, reply.over, life.outcome, life.touchedAt, body.ended, call.deadlineAt, arrival.arrivedAt
  * Answers nothing
  * Counts  outrigger_gate_changes_total, through the endpoint's gate
  * Keeps   nothing: the gate belongs to the endpoint
@@ -38,10 +37,11 @@ export const eject = ({ clock }: Kit): Filter<Attempt> =>
         const answered = reply.over === null || (reply.over.from === 'peer' && !isServerFault(reply.over));
         endpoint.took(now - Math.max(begunAt, call.life.touchedAt), now, answered);
       }
-      if (reply.over !== null) endpoint.judge(verdictOf(reply.over, grantedMs), epoch, reply.over);
+      if (reply.over !== null)
+        endpoint.judge(verdictOf(reply.over, grantedMs, call.deadlineAt - clock.now()), epoch, reply.over);
       else {
         if (endpoint.gate === 'probing') endpoint.judge('success', epoch);
-        call.life.witness(new Verdict(endpoint, epoch, grantedMs));
+        call.life.witness(new Hearing(clock, attempt, epoch, grantedMs));
       }
       return reply;
     } catch (bug) {
@@ -51,19 +51,25 @@ export const eject = ({ clock }: Kit): Filter<Attempt> =>
   };
 
 /** Tells the endpoint how the call ended. */
-class Verdict implements Witness {
+class Hearing implements Witness {
   earlier: Witness | null = null;
-  readonly #endpoint: EndpointView;
+  readonly #clock: Clock;
+  readonly #attempt: Attempt;
   readonly #epoch: number;
   readonly #grantedMs: number;
 
-  constructor(endpoint: EndpointView, epoch: number, grantedMs: number) {
-    this.#endpoint = endpoint;
+  constructor(clock: Clock, attempt: Attempt, epoch: number, grantedMs: number) {
+    this.#clock = clock;
+    this.#attempt = attempt;
     this.#epoch = epoch;
     this.#grantedMs = grantedMs;
   }
 
   over(status: Status): void {
-    this.#endpoint.judge(verdictOf(status, this.#grantedMs), this.#epoch, status);
+    const { call, endpoint } = this.#attempt;
+    // Without an answer nobody has asked for the time: those that end well are the most.
+    const leftMs = status.from === 'peer' ? 0 : call.deadlineAt - this.#clock.now();
+    const verdict = verdictOf(status, this.#grantedMs, leftMs);
+    endpoint.judge(verdict, this.#epoch, status, call.arrival.arrivedAt);
   }
 }

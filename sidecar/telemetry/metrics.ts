@@ -74,7 +74,36 @@ export const metrics: readonly MetricDefinition[] = [
     'Calls refused because too many wait for a connection',
     'service',
   ),
-  counter('outrigger_gate_changes_total', 'Gates that changed their state', 'service', 'state'),
+  gauge('outrigger_gates', 'Endpoints by the state of their gates: open, probing, shut', 'service', 'state'),
+  counter('outrigger_gate_changes_total', "Endpoints' gates that changed their state", 'service', 'state'),
+  counter(
+    'outrigger_would_eject_total',
+    'Endpoints whose gates would have shut if ejection were on, not in shadow',
+    'service',
+  ),
+  gauge('outrigger_service_gates', '1 for the state that the gate of the service is in', 'service', 'state'),
+  counter(
+    'outrigger_service_gate_changes_total',
+    'Gates of whole services that changed their state',
+    'service',
+    'state',
+  ),
+  counter(
+    'outrigger_breaker_refused_total',
+    'Calls refused because the gate of their service is shut',
+    'service',
+  ),
+  counter(
+    'outrigger_would_break_total',
+    'Times that the gate of a service would have shut if the breaker were on, not in shadow',
+    'service',
+  ),
+  counter('outrigger_throttled_total', 'Calls refused because the service refuses most of them', 'service'),
+  counter(
+    'outrigger_would_throttle_total',
+    'Calls that would have been refused so if the throttle were on, not in shadow',
+    'service',
+  ),
   counter(
     'outrigger_zone_calls_total',
     'Attempts by where their endpoint stands, seen from us; only where both zones are known',

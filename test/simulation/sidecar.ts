@@ -70,7 +70,8 @@ export class SimulatedSidecar {
     this.#pool = new Pool(kit, world.dial, healthProbe(kit, 1000, plainHex));
     this.#pool.follow(snapshots.value);
     snapshots.listen((newer) => this.#pool.follow(newer));
-    const parts = { snapshots, discovery: nobodyAsks, endpoints: this.#pool.endpoints };
+    const { endpoints, breakers, near } = this.#pool;
+    const parts = { snapshots, discovery: nobodyAsks, endpoints, breakers, near };
     this.#serve = outbound(kit, parts).to((attempt) => this.#send(attempt));
   }
 

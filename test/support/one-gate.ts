@@ -16,6 +16,8 @@ export interface GuardedByTest extends Guarded {
   /** When it was probed, milliseconds from the start. */
   readonly probes: number[];
   readonly changes: [GateState, string][];
+  /** Why it would have shut, were it not in shadow. */
+  readonly woulds: string[];
   probe: () => Promise<Health>;
 }
 
@@ -54,12 +56,14 @@ const oneGate = (random?: () => number): OneGate => {
     health: 'failing',
     probes: [],
     changes: [],
+    woulds: [],
     mayShut: () => guarded.others,
     probe: () => {
       guarded.probes.push(kit.clock.now() - 1000);
       return Promise.resolve(guarded.health);
     },
     changed: (state, why) => void guarded.changes.push([state, why]),
+    would: (why) => void guarded.woulds.push(why),
   };
   const gate = new Gate(kit, guarded, gateDefaults);
   const fail = (times: number) => {

@@ -16,6 +16,7 @@ const setUp = () => {
     snapshots: new Cell(knowing(inventory)),
     discovery: notingDiscovery(),
     endpoints: () => endpoints,
+    breakers: () => null,
   });
   return { kit, endpoints, filters, serve: filters.to((attempt) => attempt.endpoint.send(attempt)) };
 };
@@ -32,6 +33,7 @@ describe('the stacks', () => {
       'flags', // before route
       'route', // Call -> RoutedCall
       'admit', // above retry
+      'breaker', // one service; above retry
       'retry', // above balance
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint

@@ -134,11 +134,11 @@ const whatIsMissing = async ({ agent, members }: Cast): Promise<string[]> => {
   for (const { name, service, admin } of members.values()) {
     const ready = await fetch(`${admin}/ready`);
     if (!ready.ok) missing.push(`${name}: ${await ready.text()}`);
-    const endpoints = (await (await fetch(`${admin}/endpoints`)).json()) as EndpointReport[];
+    const page = (await (await fetch(`${admin}/endpoints`)).json()) as { endpoints: EndpointReport[] };
     for (const [caller, callee] of edges) {
       if (caller !== service) continue;
       const alive = [...members.values()].filter((each) => each.service === callee).map(({ peers }) => peers);
-      const known = endpoints.filter((each) => each.service === callee);
+      const known = page.endpoints.filter((each) => each.service === callee);
       // A service that was never called is not watched yet.
       if (known.length === 0) continue;
       for (const address of alive) {

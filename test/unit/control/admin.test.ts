@@ -104,7 +104,27 @@ describe('the admin port', () => {
       },
       authorization: { mode: 'enforce', unclear: [], refused: [] },
     });
-    expect(JSON.parse((await ask(admin, '/endpoints')).body)).toHaveLength(2);
+    const { services, endpoints } = JSON.parse((await ask(admin, '/endpoints')).body);
+    expect(services.map(({ service, gate }: { service: string; gate: string }) => [service, gate])).toEqual([
+      ['inventory', 'open'],
+      ['payments', 'shut'],
+    ]);
+    expect(endpoints).toHaveLength(2);
+    expect(endpoints[1]).toEqual({
+      service: 'payments',
+      address: '127.0.0.1:50053',
+      gate: 'shut',
+      why: '5 failures in a row, the last: lost',
+      since: '2023-11-14T22:13:20.000Z',
+      successes: 0,
+      failures: 5,
+      available: false,
+      load: 0,
+      connections: 0,
+      zone: null,
+      costMs: 30,
+      panic: true,
+    });
     expect(JSON.parse((await ask(admin, '/stack')).body)).toEqual({
       outbound: ['correlate', 'observe'],
       inbound: ['correlate', 'authorize'],

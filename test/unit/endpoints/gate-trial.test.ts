@@ -48,7 +48,9 @@ describe('a gate with a call on trial', () => {
     await Promise.resolve(); // a retry goes on here
     expect(gate.enter()).toBe(false);
     await settled();
-    expect(guarded.changes.slice(2)).toEqual([['shut', 'the call on trial failed']]);
+    expect(guarded.changes.slice(2)).toEqual([
+      ['shut', 'the call on trial failed: 10.0.0.1:1: connection lost'],
+    ]);
     // It still looks for its way back.
     guarded.health = 'unknown';
     await pass(2000);

@@ -67,9 +67,9 @@ describe('the pool', () => {
     expect(pool.endpoints(rest)).toEqual([before[0]]);
     expect(pool.list()).toEqual([before[1], before[0]]); // nobody leaves
     // A gate may shut while the service has another instance, in whichever subset.
-    expect(pool.othersAvailable(before[0]!)).toBe(true);
+    expect(pool.mayShut(before[0]!, 50)).toBe(true);
     pool.follow({ ...knowing(), targets: new Map([[subset.name, subset]]) });
-    expect(pool.othersAvailable(before[1]!)).toBe(false);
+    expect(pool.mayShut(before[1]!, 50)).toBe(false);
   });
 
   it('knows which services have calls in flight', async () => {

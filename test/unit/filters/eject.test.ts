@@ -58,6 +58,25 @@ describe('eject', () => {
     expect(await verdictOn(late, { grantedMs: 9, held: true })).toEqual(['neutral']);
   });
 
+  it('takes a caller that goes away when its time is over as a deadline: it may notice before we do', async () => {
+    for (const [grantedMs, afterMs, verdict] of [
+      [1000, 979, 'neutral'], // it changed its mind
+      [1000, 981, 'failure'],
+      [100, 89, 'neutral'],
+      [100, 91, 'failure'],
+      [9, 9, 'neutral'], // too little time to tell
+    ] as const) {
+      const kit = stillKit();
+      const endpoint = new FakeEndpoint();
+      const attempt = newAttempt(kit.clock, endpoint);
+      const timed = { ...attempt, call: attempt.call.until(kit.clock.now() + grantedMs) };
+      await eject(kit)(timed, () => Promise.resolve(new HeldReply(attempt.call.life)));
+      kit.pass(afterMs);
+      attempt.call.life.cancel(gone);
+      expect(endpoint.verdicts).toEqual([verdict]);
+    }
+  });
+
   it('learns nothing from a silent stream that had no deadline', async () => {
     expect(await verdictOn(ended(Code.DEADLINE_EXCEEDED, 'idle'), { held: true })).toEqual(['neutral']);
   });

@@ -21,12 +21,18 @@ describe('back-off', () => {
 });
 
 describe('the probe interval', () => {
-  const times = { firstMs: 1000, longestMs: 60_000 };
+  const times = { firstMs: 1000, quickMs: 30_000, longestMs: 60_000 };
 
-  it('is a tenth of the outage, from a second to a minute', () => {
-    expect([0, 9000, 20_000, 300_000, 900_000].map((ms) => probeIntervalMs(times, ms, 0))).toEqual([
-      1000, 1000, 2000, 30_000, 60_000,
-    ]);
+  it('is a second for half a minute, then doubled each time, up to a minute', () => {
+    let shutMs = 0;
+    const waits: number[] = [];
+    while (waits.length < 37) {
+      const waitMs = probeIntervalMs(times, shutMs, 0);
+      waits.push(waitMs);
+      shutMs += waitMs;
+    }
+    expect(waits.slice(0, 30)).toEqual(Array(30).fill(1000));
+    expect(waits.slice(30)).toEqual([2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   });
 
   it('doubles with each relapse', () => {
