@@ -152,6 +152,7 @@ const emptyMessage: Body = Object.freeze({
   },
   detach: () => {},
   taken: () => {},
+  branch: () => null,
   commit: () => {},
 });
 
