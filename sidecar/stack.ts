@@ -14,6 +14,8 @@ import { govern } from './filters/govern.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
+import { Latencies } from './policies/latencies.ts';
+import { Repetitions } from './policies/repetitions.ts';
 
 /** What the outbound filters look at beside the call. */
 export interface OutboundParts {
@@ -44,17 +46,19 @@ export const outbound = (
   kit: Kit,
   { snapshots, discovery, endpoints }: OutboundParts,
   settings: OutboundSettings = {},
-): Stack<Call, Attempt> =>
-  stack<Call>()
+): Stack<Call, Attempt> => {
+  const repetitions = new Repetitions(kit, new Latencies(kit.clock));
+  return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
-    .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
+    .use(retry(kit, endpoints, repetitions, settings.retry)) // above balance, so that another attempt meets another endpoint
     .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
+};
 
 /** What happens to a call from a peer on its way to our app, from the top. */
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>

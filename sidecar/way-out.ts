@@ -27,14 +27,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   origins.assembly.heed((service) => pool.isBusy(service));
-  const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
+  const once = { mostAttempts: 1 };
   const stack = outbound(
     kit,
     { snapshots: snapshot, discovery, endpoints: pool.endpoints },
     {
       observe: settings.log,
       deadline: deadlinesOf(ground),
-      ...(ground.sabotage.has('retry') && { retry: noRetry }),
+      ...(ground.sabotage.has('retry') && { retry: once }),
     },
   );
   const service = stack.to((attempt) => attempt.endpoint.send(attempt));
