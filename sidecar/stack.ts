@@ -11,6 +11,7 @@ import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { eject } from './filters/eject.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
+import { type HedgeSettings, hedge } from './filters/hedge.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
@@ -32,6 +33,7 @@ export interface OutboundSettings {
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
+  readonly hedge?: HedgeSettings;
 }
 
 /** Settings of the inbound filters. */
@@ -47,7 +49,9 @@ export const outbound = (
   { snapshots, discovery, endpoints }: OutboundParts,
   settings: OutboundSettings = {},
 ): Stack<Call, Attempt> => {
-  const repetitions = new Repetitions(kit, new Latencies(kit.clock));
+  const latencies = new Latencies(kit.clock);
+  const repetitions = new Repetitions(kit, latencies);
+  const race = { endpoints, repetitions, latencies };
   return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
@@ -56,6 +60,7 @@ export const outbound = (
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(retry(kit, endpoints, repetitions, settings.retry)) // above balance, so that another attempt meets another endpoint
+    .use(hedge(kit, race, settings.hedge)) //                   beside retry, so that a call has the one or the other
     .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
 };

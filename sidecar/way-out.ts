@@ -34,7 +34,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     {
       observe: settings.log,
       deadline: deadlinesOf(ground),
-      ...(ground.sabotage.has('retry') && { retry: once }),
+      ...(ground.sabotage.has('retry') && { retry: once, hedge: once }),
     },
   );
   const service = stack.to((attempt) => attempt.endpoint.send(attempt));

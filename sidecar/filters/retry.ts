@@ -8,7 +8,7 @@ import { backoffMs } from '../policies/backoff.ts';
 import { pause } from '../policies/pause.ts';
 import { meetsAnother, repeatable } from '../policies/repeatable.ts';
 import type { Account, Kind, Repetitions } from '../policies/repetitions.ts';
-import { claimedForRetry } from '../policies/retry-mark.ts';
+import { claimedForHedges, claimedForRetry } from '../policies/retry-mark.ts';
 import { pushbackIn } from '../policies/retry-pushback.ts';
 
 /** How often a call is tried. */
@@ -31,12 +31,12 @@ const jitter = 0.2;
  *         call.deadlineAt, call.baggage
  * Answers nothing of its own: the last attempt's reply
  * Counts  outrigger_retries_total, outrigger_retries_refused_total, through what is kept of the service
- * Keeps   nothing: budget and tokens belong to each service
+ * Keeps   nothing: budget and tokens of each service are shared with hedge
  * Status  alpha
  *
  * One sidecar of a call tree repeats what was reached, the outermost that may: it marks the baggage, and those below
  * hold back. Endpoints that were not met are tried at once where no app was reached; else there is a wait, or what
- * the peer asks for. When no further try is due the body is committed.
+ * the peer asks for. When no further try is due the body is committed. What hedge takes passes.
  */
 export const retry = (
   kit: Kit,
@@ -47,6 +47,7 @@ export const retry = (
   async function retry(routed, next) {
     const { call, service } = routed;
     const { policy, body } = call;
+    if (policy.hedge.after !== null && claimedForHedges(call) !== null) return next(routed);
     const account = repetitions.of(service.name);
     account.begun(call);
     const claimed = policy.idempotent ? claimedForRetry(call) : null;

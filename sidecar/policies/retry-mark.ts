@@ -20,3 +20,9 @@ export const claimedForRetry = (call: Call): Call | null => {
   const { idempotent, retry } = call.policy;
   return idempotent && retry.attempts > 1 && retry.codes.length > 0 ? claimed(call) : null;
 };
+
+/** The call as one that is hedged here; null when it must not be: then it is tried again as any other. */
+export const claimedForHedges = (call: Call): Call | null => {
+  const { idempotent, hedge } = call.policy;
+  return idempotent && hedge.after !== null ? claimed(call) : null;
+};

@@ -64,6 +64,11 @@ export const metrics: readonly MetricDefinition[] = [
     'service',
     'reason',
   ),
+  counter(
+    'outrigger_hedges_won_total',
+    'Hedged calls that another attempt than the first answered',
+    'service',
+  ),
   counter('outrigger_route_waits_total', 'Calls that waited for the first answer about a name', 'outcome'),
   counter('outrigger_dials_total', 'Connections to peers that opened or failed to', 'service', 'outcome'),
   counter('outrigger_links_lost_total', 'Connections to peers that broke while in use', 'service'),

@@ -30,6 +30,7 @@ describe('the stacks', () => {
       'flags', // before route
       'route', // Call -> RoutedCall
       'retry', // above balance
+      'hedge', // beside retry
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint
     ]);
