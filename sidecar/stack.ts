@@ -16,11 +16,13 @@ import { eject } from './filters/eject.ts';
 import { type FaultSettings, fault } from './filters/fault.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
+import { type HedgeSettings, hedge } from './filters/hedge.ts';
 import { type HopsSettings, hops } from './filters/hops.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
 import { Latencies } from './policies/latencies.ts';
+import { Repetitions } from './policies/repetitions.ts';
 
 /** What the outbound filters look at beside the call. */
 export interface OutboundParts {
@@ -45,6 +47,7 @@ export interface OutboundSettings {
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
   readonly faults?: FaultSettings;
+  readonly hedge?: HedgeSettings;
 }
 
 /** Settings of the inbound filters. */
@@ -61,9 +64,11 @@ export const outbound = (
   kit: Kit,
   { snapshots, discovery, endpoints, breakers, near, accounts = new Accounts('') }: OutboundParts,
   settings: OutboundSettings = {},
-  latencies: Latencies = new Latencies(kit.clock),
-): Stack<Call, Attempt> =>
-  stack<Call>()
+): Stack<Call, Attempt> => {
+  const latencies = new Latencies(kit.clock);
+  const repetitions = new Repetitions(kit, latencies);
+  const race = { endpoints, repetitions, latencies };
+  return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
     .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
@@ -74,9 +79,11 @@ export const outbound = (
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
     .use(breaker(kit, breakers)) //                             one service; above retry, so that one known to be down costs no attempt
-    .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
+    .use(retry(kit, endpoints, repetitions, settings.retry)) // above balance, so that another attempt meets another endpoint
+    .use(hedge(kit, race, settings.hedge)) //                   beside retry, so that a call has the one or the other
     .use(balance(kit, endpoints, near)) //                      RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
+};
 
 /** What happens to a call from a peer on its way to our app, from the top. */
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>

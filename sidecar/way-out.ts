@@ -43,7 +43,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       ? Promise.reject(new Error('it has left meanwhile'))
       : askContract(ask, endpoint);
   });
-  const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
+  const once = { mostAttempts: 1 };
   const stack = outbound(
     kit,
     {
@@ -59,7 +59,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
       faults: settings.faults,
-      ...(ground.sabotage.has('retry') && { retry: noRetry }),
+      ...(ground.sabotage.has('retry') && { retry: once, hedge: once }),
     },
   );
   const service = stack.to((attempt) => attempt.endpoint.send(attempt));

@@ -152,6 +152,7 @@ const bodyOf = (bytes: Uint8Array): Body => ({
   },
   detach: () => {},
   taken: () => {},
+  branch: () => null,
   commit: () => {},
 });
 

@@ -45,6 +45,7 @@ const mostAhead = 64 * 1024;
 class OneMessage implements Reply, Waiter {
   readonly head: Fields = ['content-type', 'application/grpc'];
   readonly over = null;
+  readonly trailers: Fields = [];
   readonly status: Promise<Status>;
   readonly doing = 'telling the contract';
   readonly #message: Uint8Array;

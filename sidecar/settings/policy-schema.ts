@@ -60,6 +60,10 @@ const code = z
     error: () => 'must be the name of a gRPC code, such as UNAVAILABLE',
   })
   .transform((name) => Code[name as keyof typeof Code]);
+/** One of those after which a call is tried again. */
+const retried = code.refine((value) => value !== Code.DEADLINE_EXCEEDED, {
+  error: () => 'must not be DEADLINE_EXCEEDED: the deadline is of all tries together, and is over then',
+});
 
 const fault: z.ZodType<Fault> = z
   .strictObject({
@@ -98,7 +102,7 @@ const ofBoth = {
     .strictObject({
       attempts: count(1, 5, 3, 'Tries of one call in all; 1: it is never tried again'),
       codes: z
-        .array(code)
+        .array(retried)
         .max(16)
         .optional()
         .meta({ description: 'Tried again where the method is idempotent' }),

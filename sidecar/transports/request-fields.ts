@@ -10,7 +10,7 @@ export interface Direction {
 }
 
 /** Ref: gRFC A6. What a retrying caller says itself passes, until we retry too. */
-const previousAttempts = 'grpc-previous-rpc-attempts';
+export const previousAttempts = 'grpc-previous-rpc-attempts';
 
 /** Longest timeout that eight digits of microseconds can say. */
 const longestMicroseconds = 99_999_999;

@@ -9,6 +9,7 @@ const head: Fields = ['content-type', 'application/grpc'];
 export class Exchange implements Reply, Waiter {
   head: Fields | null = null;
   over: Status | null = null;
+  readonly trailers: Fields = [];
   readonly status: Promise<Status>;
   /** Resolves when the reply begins. */
   readonly begun: Promise<Reply>;

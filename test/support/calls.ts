@@ -110,6 +110,7 @@ export const notingBody = (replayable = true): Body & { readonly commits: number
 export class HeldReply implements Reply, Waiter {
   readonly head: Fields | null = ['content-type', 'application/grpc'];
   over: Status | null = null;
+  readonly trailers: Fields = [];
   readonly status: Promise<Status>;
   discarded = false;
   credit = 0;

@@ -35,6 +35,7 @@ describe('the stacks', () => {
       'admit', // above retry
       'breaker', // one service; above retry
       'retry', // above balance
+      'hedge', // beside retry
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint
     ]);
