@@ -1,4 +1,5 @@
 import type { Loop } from '../wire/index.ts';
+import { Accounts } from './core/accounts.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Origins } from './origins.ts';
@@ -13,6 +14,10 @@ export interface Ground {
   readonly loop: Loop;
   readonly origins: Origins;
   readonly sabotage: ReadonlySet<Sabotage>;
+  /** What calls that left have cost the calls on whose behalf they were made. */
+  readonly accounts: Accounts;
+  /** Aborts when the sidecar closes. */
+  readonly signal: AbortSignal;
 }
 
 /** Pings between outriggers, as the settings say. */
@@ -28,9 +33,15 @@ export const leastTlsOf = ({ settings: { identity } }: Ground): Pick<ListenerOpt
 /** How long calls may last, as the settings say. */
 export const deadlinesOf = ({
   settings: { limits },
-}: Ground): { readonly longestCallMs: number; readonly idleStreamMs: number } => ({
+  sabotage,
+}: Ground): {
+  readonly longestCallMs: number;
+  readonly idleStreamMs: number;
+  readonly enforced: boolean;
+} => ({
   longestCallMs: limits['longest-call'],
   idleStreamMs: limits['idle-stream'],
+  enforced: !sabotage.has('deadline'),
 });
 
 /** How calls are treated where nobody says anything. */
@@ -44,6 +55,10 @@ export const builtInPolicy = (
   ...(sabotage.has('breaker') && { breaker: { ...builtIn.breaker, mode: 'off' as const } }),
   ...(sabotage.has('eject') && { eject: { ...builtIn.eject, mode: 'off' as const } }),
 });
+
+/** What calls have cost, in the name of the service that this sidecar stands beside. */
+export const accountsOf = ({ service }: Pick<Settings, 'service'>): Accounts =>
+  new Accounts(service?.name ?? 'outrigger');
 
 /** Who speaks in messages of the mesh's own. */
 export const speakerOf = ({ settings: { service } }: Ground): string =>

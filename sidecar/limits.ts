@@ -1,5 +1,5 @@
 import { defaultLimits, type Limits as WireLimits } from '../wire/index.ts';
-import { type EndpointSettings, endpointDefaults } from './endpoints/endpoint.ts';
+import { type EndpointSettings, endpointDefaults } from './endpoints/endpoint-home.ts';
 import type { Limits } from './settings/limits.ts';
 
 /** The file's limits as the engine takes them; `streams` may be open at a time on one connection. */

@@ -14,6 +14,7 @@ import { forgetful, frozenIdentity, openToAll, type Sabotage } from './sabotage.
 import type { ConsulDiscovery, Settings } from './settings/settings.ts';
 import { type Assembly, assemble } from './sources/assemble.ts';
 import { consulSource } from './sources/consul.ts';
+import { type ContractsSource, contractsSource } from './sources/contracts.ts';
 import { fileSource } from './sources/file.ts';
 import { policiesSource, type ReadPolicy } from './sources/policies-kv.ts';
 import type { Source } from './sources/source.ts';
@@ -26,6 +27,8 @@ export interface Origins {
   readonly identity: IdentitySource;
   /** The identity as transports use it; null while identity is none. */
   readonly identities: Cell<Identity | null> | null;
+  /** What services say of their methods; null where nothing comes from Consul. */
+  readonly contracts: ContractsSource | null;
   /** Null where nothing comes from Consul. */
   readonly door: ConsulDoor | null;
   /** What the token may do; null where nothing comes from Consul. */
@@ -51,10 +54,20 @@ export interface Around {
 
 /** Opens sources and identity as the settings say; rejects when certificate files cannot be used. */
 export const openOrigins = async (settings: Settings, around: Around): Promise<Origins> => {
+  const { discovery } = settings;
+  const door = discovery.from === 'consul' ? await openDoor(discovery, around) : null;
+  try {
+    return await openBehind(door, settings, around);
+  } catch (thrown) {
+    door?.close();
+    throw thrown;
+  }
+};
+
+const openBehind = async (door: ConsulDoor | null, settings: Settings, around: Around): Promise<Origins> => {
   const { kit, signal, file, sabotage } = around;
   const { discovery, service } = settings;
   const url = discovery.from === 'consul' ? discovery.url : '';
-  const door = discovery.from === 'consul' ? await openDoor(discovery, around) : null;
   const rights = door === null ? null : await openRights(settings, door, around);
   const state = door === null ? stateless : await openKept(settings, door, kit);
   const identity = await openIdentity(settings, door, state.identity, around);
@@ -71,6 +84,9 @@ export const openOrigins = async (settings: Settings, around: Around): Promise<O
     });
     sources.push(state.remember('mesh', sabotage.has('snapshot') ? forgetful(consul, url) : consul));
   }
+  // Before the settings: what a file says of a service's methods counts more than what the service says.
+  const contracts = door === null ? null : contractsSource({ kit, signal });
+  if (contracts !== null) sources.push(contracts);
   if (door !== null) {
     const policies = policiesSource({ door, kit, signal, read: policyReader() });
     sources.push(state.remember('policies', policies));
@@ -82,6 +98,7 @@ export const openOrigins = async (settings: Settings, around: Around): Promise<O
     assembly: assemble({ sources, kit, policy: builtInPolicy(settings, sabotage) }),
     identity,
     identities: identity.kind === 'none' ? null : identities,
+    contracts,
     door,
     rights,
     state,

@@ -1,13 +1,22 @@
 import { Cell } from './core/cell.ts';
 import type { Identity } from './core/identity.ts';
 import type { Slice } from './core/snapshot.ts';
+import { sourceOver } from './sources/over.ts';
 import type { Source } from './sources/source.ts';
 
 /**
  * Defences that the demo and the chaos runs take away, to show that without them their promise breaks.
  * Never set where calls matter; a sidecar with one of them says so at start.
  */
-export type Sabotage = 'eject' | 'breaker' | 'retry' | 'identity' | 'snapshot' | 'intentions' | 'review';
+export type Sabotage =
+  | 'eject'
+  | 'breaker'
+  | 'retry'
+  | 'identity'
+  | 'snapshot'
+  | 'intentions'
+  | 'review'
+  | 'deadline';
 
 const words: readonly Sabotage[] = [
   'eject',
@@ -17,6 +26,7 @@ const words: readonly Sabotage[] = [
   'snapshot',
   'intentions',
   'review',
+  'deadline',
 ];
 
 /** Reads OUTRIGGER_SABOTAGE: words with commas between. Throws on a word that it does not know. */
@@ -68,16 +78,12 @@ export const forgetful = (source: Source, url: string): Source => {
     say();
   };
   const timer = setInterval(() => void ask(), askEveryMs).unref();
-  return {
+  return sourceOver(source, {
     slice,
-    want: (service) => source.want(service),
-    heed: (isBusy) => source.heed?.(isBusy),
-    describe: (service) => source.describe(service),
-    trouble: () => source.trouble(),
     close: () => {
       clearInterval(timer);
       stop();
       source.close();
     },
-  };
+  });
 };

@@ -1,20 +1,28 @@
+import { Accounts } from './core/accounts.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
 import type { EndpointView, ServiceGateView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
+import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
-import { balance } from './filters/balance.ts';
+import { balance, type Near } from './filters/balance.ts';
 import { breaker } from './filters/breaker.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
+import { type DescribeSettings, describe } from './filters/describe.ts';
 import { eject } from './filters/eject.ts';
+import { type FaultSettings, fault } from './filters/fault.ts';
 import { flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
+import { type HedgeSettings, hedge } from './filters/hedge.ts';
+import { type HopsSettings, hops } from './filters/hops.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
+import { Latencies } from './policies/latencies.ts';
+import { Repetitions } from './policies/repetitions.ts';
 
 /** What the outbound filters look at beside the call. */
 export interface OutboundParts {
@@ -25,40 +33,57 @@ export interface OutboundParts {
   readonly endpoints: (service: ServiceView) => readonly EndpointView[];
   /** The pool's gate of a whole service. */
   readonly breakers: (service: ServiceView) => ServiceGateView | null;
+  /** Where slow calls are remembered, for the calls on whose behalf they were made; absent: nobody asks. */
+  readonly accounts?: Accounts;
+  /** Which of them stand in our zone; absent: nobody says. */
+  readonly near?: Near;
 }
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
 export interface OutboundSettings {
   readonly observe?: ObserveSettings;
+  readonly hops?: HopsSettings;
   readonly deadline?: DeadlineSettings;
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
+  readonly faults?: FaultSettings;
+  readonly hedge?: HedgeSettings;
 }
 
 /** Settings of the inbound filters. */
 export interface InboundSettings {
   readonly observe?: ObserveSettings;
   readonly deadline?: DeadlineSettings;
+  readonly describe?: DescribeSettings;
   readonly authorize: AuthorizeSettings;
+  readonly faults?: FaultSettings;
 }
 
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints, breakers }: OutboundParts,
+  { snapshots, discovery, endpoints, breakers, near, accounts = new Accounts('') }: OutboundParts,
   settings: OutboundSettings = {},
-): Stack<Call, Attempt> =>
-  stack<Call>()
+): Stack<Call, Attempt> => {
+  const latencies = new Latencies(kit.clock);
+  const repetitions = new Repetitions(kit, latencies);
+  const race = { endpoints, repetitions, latencies };
+  return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
+    .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
-    .use(deadline(kit, 'outbound', settings.deadline)) //       above all that waits, so that waiting costs the caller's time
+    .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
+    .use(fault(kit, 'outbound', settings.faults)) //            above all defences, so that none hides a fault, and none is misled by it
     .use(flags(kit)) //                                         before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
+    .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
     .use(breaker(kit, breakers)) //                             one service; above retry, so that one known to be down costs no attempt
-    .use(retry(kit, endpoints, settings.retry)) //              above balance, so that another attempt meets another endpoint
-    .use(balance(kit, endpoints)) //                            RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
+    .use(retry(kit, endpoints, repetitions, settings.retry)) // above balance, so that another attempt meets another endpoint
+    .use(hedge(kit, race, settings.hedge)) //                   beside retry, so that a call has the one or the other
+    .use(balance(kit, endpoints, near)) //                      RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
+};
 
 /** What happens to a call from a peer on its way to our app, from the top. */
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>
@@ -66,7 +91,9 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
     .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
-    .use(authorize(kit, settings.authorize)); //                last before the app, so that it sees nobody who may not call
+    .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
+    .use(authorize(kit, settings.authorize)) //                 above all that is done for a caller, so that nobody has it who may not call
+    .use(fault(kit, 'inbound', settings.faults)); //            last before the app, so that a fault looks like the app's own
 
 /** What happens to a call that its listener cannot take, such as one with a malformed path. */
 export const refusing = (

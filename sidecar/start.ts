@@ -1,15 +1,15 @@
 import { Loop } from '../wire/index.ts';
 import { pause } from './consul/pause.ts';
-import { type Registration, register } from './consul/registration.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Timer } from './core/wheel.ts';
-import type { Ground } from './ground.ts';
+import { endpointReports } from './endpoint-reports.ts';
+import { Enrolment } from './enrolment.ts';
+import { accountsOf, type Ground } from './ground.ts';
 import { type Origins, openOrigins, type SettingsFile } from './origins.ts';
 import { certificateReasons, isCold, lacking, missing } from './readiness.ts';
 import { realKit } from './real-kit.ts';
-import { endpointReports, serviceReports } from './reports.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
 import { watchProcess } from './telemetry/process.ts';
@@ -17,6 +17,7 @@ import { contentType, writeMetrics } from './telemetry/prometheus.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
 import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
+import { findZone } from './zone.ts';
 
 /** What a sidecar is started with, beside its settings. */
 export interface StartOptions {
@@ -50,8 +51,18 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
   if (sabotage.size > 0) kit.log.warn({ sabotage: [...sabotage] }, 'defences are taken away on purpose');
   const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });
   const { file, consulToken } = options;
-  const origins = await openOrigins(settings, { kit, signal: stop.signal, file, sabotage, consulToken });
-  const sidecar = new RunningSidecar({ settings, kit, loop, origins, sabotage }, stop);
+  const around = { kit, signal: stop.signal, file, sabotage, consulToken };
+  const origins = await openOrigins(settings, around).catch((thrown) => {
+    // Whoever starts a sidecar in a process of theirs lives on: nothing may go on asking Consul in its name.
+    stop.abort();
+    kit.wheel.close();
+    throw thrown;
+  });
+  const accounts = accountsOf(settings);
+  const sidecar = new RunningSidecar(
+    { settings, kit, loop, origins, sabotage, accounts, signal: stop.signal },
+    stop,
+  );
   try {
     await sidecar.open();
   } catch (thrown) {
@@ -81,9 +92,7 @@ class RunningSidecar extends Timer implements Sidecar {
   #out: WayOut | null = null;
   #in: WayIn | null = null;
   #asked: WayToAsk | null = null;
-  #registration: Registration | null = null;
-  /** There is a registration to make. */
-  readonly #registers: boolean;
+  readonly #enrolment: Enrolment;
   #wasReady = false;
   #draining: Promise<void> | null = null;
   /** Cuts short what a drain waits for. */
@@ -99,9 +108,8 @@ class RunningSidecar extends Timer implements Sidecar {
     this.#kit = ground.kit;
     this.#origins = ground.origins;
     this.#stop = stop;
-    const { discovery, listen, service } = ground.settings;
-    this.service = service?.name ?? '';
-    this.#registers = discovery.from === 'consul' && listen.peers !== null && service?.app != null;
+    this.#enrolment = new Enrolment(ground, stop.signal);
+    this.service = ground.settings.service?.name ?? '';
     this.#unwatch = watchProcess(ground.kit.meter);
     this.ready = new Promise((resolve, reject) => {
       this.#becomeReady = resolve;
@@ -116,6 +124,7 @@ class RunningSidecar extends Timer implements Sidecar {
     const { listen, service } = this.#settings;
     this.#out = await openWayOut(this.#ground);
     this.ports.app = this.#out.listeners[0]!.address;
+    findZone(this.#ground, this.#out.pool, this.#stop.signal);
     if (listen.peers !== null && service !== null && service.app !== null) {
       const app = { name: service.name, place: service.app };
       this.#in = await openWayIn(this.#ground, listen.peers, app);
@@ -134,7 +143,7 @@ class RunningSidecar extends Timer implements Sidecar {
     // Peers know us from before, and Consul can say nothing to the contrary.
     if (isCold(this.#origins)) return reasons;
     // Also while it has not begun: peers cannot find what nobody has registered.
-    if (this.#registers && this.#registration?.registered.value !== true)
+    if (this.#enrolment.isDue && !this.#enrolment.stands)
       reasons.push('the service is not registered in Consul yet');
     if (!this.#wasReady) reasons.push(...lacking(this.#origins));
     return reasons;
@@ -158,11 +167,11 @@ class RunningSidecar extends Timer implements Sidecar {
   }
 
   endpoints(): ReturnType<SidecarView['endpoints']> {
-    return endpointReports(this.#out!.pool);
+    return endpointReports(this.#out!.pool, this.#kit.clock.now());
   }
 
   services(): ReturnType<SidecarView['services']> {
-    return serviceReports(this.#out!.pool);
+    return this.#out!.pool.services().map(({ service, judgement }) => ({ service, ...judgement }));
   }
 
   authorization(): ReturnType<SidecarView['authorization']> {
@@ -206,12 +215,7 @@ class RunningSidecar extends Timer implements Sidecar {
   expire(): void {
     if (this.#closing !== null || this.#draining !== null) return;
     // Peers call as soon as we are registered: before we know who we are and who may call, we would refuse them.
-    if (
-      this.#registers &&
-      this.#registration === null &&
-      missing(this.#origins, this.#in !== null).length === 0
-    )
-      this.#registration = this.#register();
+    if (missing(this.#origins, this.#in !== null).length === 0) this.#enrolment.begin(this.#in);
     if (this.notReady().length > 0) {
       this.#kit.wheel.arm(this, readyEveryMs);
       return;
@@ -228,47 +232,14 @@ class RunningSidecar extends Timer implements Sidecar {
     this.#neverReady(new Error(`the sidecar was stopped before it was ready: ${reasons}`));
   }
 
-  #register(): Registration | null {
-    const { service, advertise } = this.#settings;
-    const { door } = this.#origins;
-    if (service?.app == null || this.ports.peers === null) return null;
-    const at = this.ports.peers.lastIndexOf(':');
-    const host = this.ports.peers.slice(0, at).replace(/^\[|\]$/g, '');
-    const isEverywhere = host === '0.0.0.0' || host === '::';
-    return register({
-      door: door!,
-      kit: this.#kit,
-      signal: this.#stop.signal,
-      service: {
-        name: service.name,
-        address: 'path' in service.app ? null : service.app,
-        check: service.check,
-        serving: service.check === 'none' ? undefined : this.#in!.serving,
-        meta: service.meta,
-        tags: service.tags,
-      },
-      proxy: {
-        port: advertise?.port ?? Number(this.ports.peers.slice(at + 1)),
-        advertise: advertise?.host ?? (isEverywhere ? null : host),
-      },
-    });
-  }
-
   /** Peers look elsewhere first, then no new calls are taken, then those in flight finish. Calls out go on. */
   async #drain(): Promise<void> {
     this.#kit.log.info({}, 'draining');
-    const heard = await this.#registration?.maintenance('the sidecar is stopping');
+    const heard = await this.#enrolment.hide('the sidecar is stopping');
     // Who still has us in its list is served until the news has reached it.
-    if (heard === true) await pause(this.#kit, this.#settings.drain.notice, this.#hurry.signal);
+    if (heard) await pause(this.#kit, this.#settings.drain.notice, this.#hurry.signal);
     await this.#in?.listener.drain();
-    await this.#takeRegistration()?.deregister();
-  }
-
-  /** Whoever ends the registration takes it first: a drain and a close at the same time would both end it. */
-  #takeRegistration(): Registration | null {
-    const registration = this.#registration;
-    this.#registration = null;
-    return registration;
+    await this.#enrolment.end();
   }
 
   async #close(): Promise<void> {
@@ -280,7 +251,7 @@ class RunningSidecar extends Timer implements Sidecar {
       ...(this.#out?.listeners ?? []).map((listener) => listener.close()),
       this.#in?.listener.close(),
       this.#asked?.close(),
-      this.#takeRegistration()?.deregister(),
+      this.#enrolment.end(),
       // One that is under way ends soon: nothing is left to wait for, and its words with Consul have a limit.
       this.#draining,
     ]);

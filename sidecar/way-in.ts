@@ -1,7 +1,9 @@
 import net from 'node:net';
 import type { AuthorizationReport } from './control/view.ts';
 import type { Call } from './core/call.ts';
-import type { EndpointView } from './core/endpoint.ts';
+import type { Cell } from './core/cell.ts';
+import type { Contract } from './core/contract.ts';
+import { Ledger } from './core/ledger.ts';
 import { unruled } from './core/policy.ts';
 import { Refusals } from './core/refusals.ts';
 import type { Access, ServiceView, Snapshot } from './core/snapshot.ts';
@@ -10,6 +12,7 @@ import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { builtInPolicy, deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
+import { ownContract } from './own-contract.ts';
 import { unclearIn } from './policies/permissions.ts';
 import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
@@ -26,6 +29,8 @@ export interface WayIn {
   readonly authorization: () => AuthorizationReport;
   /** Whether our app serves: SERVING by grpc.health.v1, or with `service.check: tcp` that it takes connections. */
   readonly serving: () => Promise<boolean>;
+  /** What is known of our app's methods. */
+  readonly contract: Cell<Contract | null>;
 }
 
 /**
@@ -49,13 +54,22 @@ export const openWayIn = async (
   // Policies are about calls that leave: our own app is reached as the limits say.
   const policies = unruled(builtInPolicy(settings));
   pool.follow({ ...origins.assembly.snapshot.value, services: new Map([[app.name, view]]), policies });
-  const endpoint: EndpointView = pool.endpoints(view)[0]!;
+  const endpoint = pool.endpointAt(view.endpoints[0]!)!;
+  const own = ownContract({
+    settings,
+    kit,
+    signal: ground.signal,
+    endpoint,
+    answers: () => answers(app.place),
+  });
   const refusals = new Refusals();
   let opened: Listener | null = null;
   tellUnclear(ground);
   const stack = inbound(kit, {
     observe: settings.log,
     deadline: deadlinesOf(ground),
+    faults: settings.faults,
+    describe: { contract: own.contract },
     authorize: {
       service: app.name,
       anonymous: origins.identities === null,
@@ -80,24 +94,30 @@ export const openWayIn = async (
     refusing: refusing(kit, 'inbound', settings.log),
     identities: origins.identities,
     ...leastTlsOf(ground),
+    ledger: new Ledger(ground.accounts, 'inbound'),
     recordings: null,
     keepalive: keepaliveOf(ground),
     maxAgeMs: limits['connection-age'],
     drainMs: drain.calls,
   });
   opened = listener;
+  // Only now: whoever cannot listen must leave no connection to the app behind.
+  own.begin();
   const probe = healthProbe(kit);
   const serving = async (): Promise<boolean> => {
     // Knocking costs nothing, and keeps the pool from backing off from an app that has not begun to listen.
     if (!(await answers(app.place))) return false;
-    return settings.service?.check !== 'grpc' || (await probe(endpoint)) === 'serving';
+    const serves = settings.service?.check !== 'grpc' || (await probe(endpoint)) === 'serving';
+    // Whoever registers the app asks: what its methods are is then registered with it.
+    if (serves) await own.asked();
+    return serves;
   };
   const authorization = (): AuthorizationReport => ({
     mode: settings.auditsIntentions ? 'audit' : 'enforce',
     unclear: unclearIn(origins.assembly.snapshot.value.access.intentions),
     refused: refusals.list(),
   });
-  return { pool, stack, listener, authorization, serving };
+  return { pool, stack, listener, authorization, serving, contract: own.contract };
 };
 
 const answers = (place: Place): Promise<boolean> =>

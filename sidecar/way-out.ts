@@ -1,9 +1,14 @@
 import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
+import { Ledger } from './core/ledger.ts';
+import type { Count } from './core/meter.ts';
+import type { Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
+import { askContract } from './endpoints/contract-question.ts';
 import { gaugeGates } from './endpoints/gate-gauges.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
+import { asker } from './endpoints/question.ts';
 import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
@@ -28,15 +33,33 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   gaugeGates(kit.meter, pool);
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
+  tellPanics(ground, pool);
+  tellConflicts(ground);
   origins.assembly.heed((service) => pool.isBusy(service));
-  const noRetry = { mostAttempts: 1, backoff: { firstMs: 0, longestMs: 0, jitter: 0 } };
+  const ask = asker(kit);
+  origins.contracts?.begin(snapshot, (address) => {
+    const endpoint = pool.endpointAt(address);
+    return endpoint === undefined
+      ? Promise.reject(new Error('it has left meanwhile'))
+      : askContract(ask, endpoint);
+  });
+  const once = { mostAttempts: 1 };
   const stack = outbound(
     kit,
-    { snapshots: snapshot, discovery, endpoints: pool.endpoints, breakers: pool.breakers },
+    {
+      snapshots: snapshot,
+      discovery,
+      endpoints: pool.endpoints,
+      breakers: pool.breakers,
+      near: pool.near,
+      accounts: ground.accounts,
+    },
     {
       observe: settings.log,
+      hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
-      ...(ground.sabotage.has('retry') && { retry: noRetry }),
+      faults: settings.faults,
+      ...(ground.sabotage.has('retry') && { retry: once, hedge: once }),
     },
   );
   const service = stack.to((attempt) => attempt.endpoint.send(attempt));
@@ -51,6 +74,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     service,
     refusing: refusing(kit, 'outbound', settings.log),
     identities: null,
+    ledger: new Ledger(ground.accounts, 'outbound'),
     recordings: {
       budget: new RecordingBudget(limits['recording-process'], ground.loop.blocks),
       limitBytes: limits['recording-call'],
@@ -74,6 +98,27 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     throw thrown;
   }
   return { pool, stack, listeners };
+};
+
+/** Shows which services are in panic, whether or not they are called. */
+const tellPanics = ({ kit: { meter } }: Ground, pool: Pool): void => {
+  const shown = new Map<string, Count>();
+  meter.collect(() => {
+    const panics = pool.panics();
+    for (const service of panics) shown.set(service, meter.count('outrigger_panic', service));
+    for (const [service, gauge] of shown) gauge.value = panics.has(service) ? 1 : 0;
+  });
+};
+
+/** Names values of policies that fight each other, once for as long as they do. */
+const tellConflicts = ({ kit, origins }: Ground): void => {
+  let told: readonly string[] = [];
+  const look = ({ policies: { conflicts } }: Snapshot): void => {
+    for (const what of conflicts) if (!told.includes(what)) kit.log.warn({}, what);
+    told = conflicts;
+  };
+  look(origins.assembly.snapshot.value);
+  origins.assembly.snapshot.listen(look);
 };
 
 const peersPool = (ground: Ground): Pool => {

@@ -288,6 +288,7 @@ export class Connection implements Driven {
     if (this.state === 'closed') return;
     this.state = 'closed';
     for (const stream of this.streams.list()) {
+      if (this.role === 'server' && !stream.headersSent) this.resets.lost(stream.openedAt);
       const reached = this.role === 'server' || stream.id <= this.output.sentStream;
       stream.abort({ code, by: 'connection', reached, message: reason });
     }

@@ -1,4 +1,5 @@
 import type { Limits } from './limits.ts';
+import type { PortResets } from './port-resets.ts';
 
 /** What a connection may be ended for. */
 export type Breach =
@@ -99,14 +100,19 @@ export class Floods {
 export class ResetWatch {
   readonly #sample: number;
   readonly #now: () => number;
+  readonly #port: PortResets | null;
   #since = 0;
   #opened = 0;
   #reset = 0;
 
-  /** `sample`: streams opened in a second before anything is judged. */
-  constructor(sample: number, now: () => number) {
+  /**
+   * `sample`: streams opened in a second before anything is judged. `port`: those of all connections of a port, whose
+   * excess makes that a connection is judged by the few streams of its own.
+   */
+  constructor(sample: number, now: () => number, port: PortResets | null = null) {
     this.#sample = sample;
     this.#now = now;
+    this.#port = port;
   }
 
   /** A stream began. */
@@ -121,7 +127,13 @@ export class ResetWatch {
     if (now - openedAt > windowMs) return true;
     this.#roll(now);
     this.#reset++;
-    return this.#opened < this.#sample || this.#reset * 2 <= this.#opened;
+    const isJudged = this.#port?.reset() === true || this.#opened >= this.#sample;
+    return !isJudged || this.#reset * 2 <= this.#opened;
+  }
+
+  /** A stream that began at `openedAt` ended with its connection before a reply: nobody is left to judge. */
+  lost(openedAt: number): void {
+    if (this.#port !== null && this.#now() - openedAt <= windowMs) this.#port.lost();
   }
 
   #roll(now: number): void {

@@ -7,5 +7,6 @@ export { defaultLimits, type Limits } from './limits.ts';
 export { Loop } from './loop.ts';
 export { PieceQueue } from './piece-queue.ts';
 export type { Pool } from './pool.ts';
+export { PortResets } from './port-resets.ts';
 export type { Stream } from './stream.ts';
 export type { Abort, StreamListener } from './stream-listener.ts';

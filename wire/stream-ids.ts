@@ -9,6 +9,8 @@ const mostRemembered = 4096;
 export class StreamIds {
   readonly #isServer: boolean;
   readonly #reset: Set<number> = new Set();
+  /** The highest that was forgotten: nobody knows any more who ended those below it. */
+  #forgotten = 0;
   /** Client: the next stream that we open. */
   next = 1;
   /** Server: the highest stream that the peer has opened. */
@@ -31,11 +33,16 @@ export class StreamIds {
     if (this.#reset.size <= 2 * Math.max(leastRemembered, Math.min(streams, mostRemembered))) return;
     for (const oldest of this.#reset) {
       this.#reset.delete(oldest);
+      this.#forgotten = Math.max(this.#forgotten, oldest);
       return;
     }
   }
 
+  /**
+   * Whether frames for `id`, which is closed, may be under way for a reset of ours. Where more were reset than are
+   * remembered, such as by a storm of deadlines, it is assumed: a late answer must not end a connection that others use.
+   */
   wasReset(id: number): boolean {
-    return this.#reset.has(id);
+    return id <= this.#forgotten || this.#reset.has(id);
   }
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Loader from '@grpc/proto-loader';
 import { type BuildOptions, build } from 'esbuild';
-import { writeFileSet } from '../../sidecar/cli/call/descriptors.ts';
+import { writeFileSet } from '../../sidecar/core/descriptors.ts';
 
 /** The folder of the package. */
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));

@@ -17,24 +17,33 @@ export interface App {
 /** Starts the app with the streams of this process, so that it can be used as if there were no sidecar. */
 export const startApp = (command: readonly string[], env: NodeJS.ProcessEnv): App => {
   let failure: string | null = null;
-  let child: ChildProcess;
+  let child: ChildProcess | null = null;
   const ended = new Promise<number>((resolve) => {
-    child = spawn(command[0]!, command.slice(1), { stdio: 'inherit', env });
-    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? Exit.failure) : codeOf(signal)));
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      if (child.pid !== undefined) return;
-      const missing = error.code === 'ENOENT';
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const missing = error.code === 'ENOENT' || command[0] === '';
       failure = missing
-        ? `command not found: ${command[0]}; write its path after --`
+        ? `command not found: ${command[0] || "''"}; write its path after --`
         : `${command[0]} could not be started: ${error.message}`;
       resolve(missing ? Exit.notFound : Exit.notExecutable);
+    };
+    try {
+      child = spawn(command[0]!, command.slice(1), { stdio: 'inherit', env });
+    } catch (thrown) {
+      // Some failures are not told as an event: an empty command, no memory.
+      return fail(thrown as NodeJS.ErrnoException);
+    }
+    const { pid } = child;
+    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? Exit.failure) : codeOf(signal)));
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      if (pid === undefined) fail(error);
     });
   });
+  const signal = (name: NodeJS.Signals): void => void child?.kill(name);
   // Without its sidecar the app would go on and answer nobody.
-  const orphan = (): void => void child.kill('SIGTERM');
+  const orphan = (): void => signal('SIGTERM');
   process.once('exit', orphan);
   ended.then(() => process.off('exit', orphan));
-  return { ended, failure: () => failure, signal: (signal) => void child.kill(signal) };
+  return { ended, failure: () => failure, signal };
 };
 
 /** Tries before the system is asked for any port. */

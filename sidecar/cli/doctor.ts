@@ -73,6 +73,7 @@ const diagnose = async (
     kit,
     signal: stop.signal,
     token: consulToken(env),
+    env,
   });
   try {
     const risks = warnings.map(({ at, message }): Diagnosis => {

@@ -18,6 +18,8 @@ const codeOfError = (error: unknown): number => {
 };
 
 const main = async (): Promise<never> => {
+  // A reader of our lines that leaves (`| head`, a log shipper that restarts) must not end what they are about.
+  process.stderr.on('error', () => {});
   const outcome: Outcome = { code: Exit.ok };
   try {
     await program(outcome).parseAsync();

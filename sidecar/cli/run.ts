@@ -33,19 +33,10 @@ export const run = async (
   const origin = originOf({ ...options, ...(port === undefined ? {} : { port }) });
   const ending = listenForEnding(around.signals);
   try {
-    const { sidecar, settings, log } = await startSaying(origin, around);
-    const ready = within(sidecar.ready, around.patienceMs).catch(async (never) => {
-      // Stopped by its control socket: an app beside it could neither be called nor call.
-      await sidecar.close();
-      throw never;
-    });
-    const waited = await Promise.race([ready, ending.asked]);
-    if (waited === false)
-      log.warn({ reasons: await sidecar.notReady() }, 'not ready yet: the app starts all the same');
-    if (typeof waited === 'string') {
-      await sidecar.close();
-      return codeOf(waited);
-    }
+    // Nothing that hangs on the way to the app may outlast a second signal.
+    const begun = await Promise.race([beforeApp(origin, ending, around), ending.atOnce]);
+    if (typeof begun === 'string') return codeOf(begun);
+    const { sidecar, settings, log } = begun;
     const app = startApp(command, {
       ...process.env,
       OUTRIGGER_APP: sidecar.ports.app,
@@ -56,6 +47,27 @@ export const run = async (
   } finally {
     ending.leave();
   }
+};
+
+/** Starts the sidecar and gives it time to be ready. Answers with the signal, and leaves no sidecar, when one came first. */
+const beforeApp = async (
+  origin: Origin,
+  ending: Ending,
+  around: Surroundings,
+): Promise<Awaited<ReturnType<typeof startSaying>> | NodeJS.Signals> => {
+  const started = await startSaying(origin, around);
+  const { sidecar, log } = started;
+  const ready = within(sidecar.ready, around.patienceMs).catch(async (never) => {
+    // Stopped by its control socket: an app beside it could neither be called nor call.
+    await sidecar.close();
+    throw never;
+  });
+  const waited = await Promise.race([ready, ending.asked]);
+  if (waited === false)
+    log.warn({ reasons: await sidecar.notReady() }, 'not ready yet: the app starts all the same');
+  if (typeof waited !== 'string') return started;
+  await sidecar.close();
+  return waited;
 };
 
 interface Supervision {

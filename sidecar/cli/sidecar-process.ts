@@ -34,8 +34,34 @@ export const spawnBeside = (): ChildProcess => {
   return spawn(command, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
 };
 
+/** Starts a sidecar in what `spawn` starts. What cannot even be started has ended: it is no reason to throw. */
+export const tryProcess = (spawn: () => ChildProcess, settings: Settings, origin: Origin): SidecarProcess => {
+  let child: ChildProcess;
+  try {
+    child = spawn();
+  } catch (thrown) {
+    // No memory for a process, which may be the very reason why the one before had to end.
+    const how = notStarted(thrown);
+    const listening = Promise.reject(new Error(how));
+    listening.catch(() => {});
+    return {
+      pid: undefined,
+      listening,
+      ready: new Promise(() => {}),
+      ended: Promise.resolve(how),
+      notReady: async () => [how],
+      drain: async () => {},
+      close: async () => {},
+    };
+  }
+  return startProcess(child, settings, origin);
+};
+
+const notStarted = (thrown: unknown): string =>
+  `it could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+
 /** Starts a sidecar in `child`, a process that was just started and waits for its settings. */
-export const startProcess = (child: ChildProcess, settings: Settings, origin: Origin): SidecarProcess => {
+const startProcess = (child: ChildProcess, settings: Settings, origin: Origin): SidecarProcess => {
   const tell = (told: Told): void => {
     // To one that has just ended nothing can be said; its end is heard of anyway.
     if (child.connected) child.send(told, () => {});
@@ -52,7 +78,7 @@ export const startProcess = (child: ChildProcess, settings: Settings, origin: Or
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
     child.once('error', (error) => {
-      if (child.pid === undefined) resolve(`it could not be started: ${error.message}`);
+      if (child.pid === undefined) resolve(notStarted(error));
     });
   });
   const fail = (why: string): never => {

@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import { readHostPort, readSocketPath } from '../settings/address.ts';
 import type { Origin } from '../settings/load.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type SidecarProcess, spawnBeside, startProcess } from './sidecar-process.ts';
+import { type SidecarProcess, spawnBeside, tryProcess } from './sidecar-process.ts';
 import type { StartedSidecar } from './started.ts';
 
 /** What a sidecar in a process of its own is started with, beside its settings. */
@@ -36,7 +36,7 @@ export const startSupervised = async (
   options: SupervisionOptions,
 ): Promise<StartedSidecar> => {
   const { spawn = spawnBeside, origin } = options;
-  const first = startProcess(spawn(), settings, origin);
+  const first = tryProcess(spawn, settings, origin);
   try {
     const ports = await first.listening;
     options.log.info({ pid: first.pid, ...ports }, 'the sidecar listens');
@@ -118,7 +118,7 @@ class Supervised implements StartedSidecar {
 
   #again(): SidecarProcess {
     const { log, origin, spawn } = this.#options;
-    const next = startProcess(spawn(), this.#settings, origin);
+    const next = tryProcess(spawn, this.#settings, origin);
     this.#current = next;
     next.ready.then(this.#ready, this.#neverReady);
     next.listening.then(

@@ -16,9 +16,16 @@ export {
 
 const text = z.string().max(1024);
 
+/** Of the metadata of a node or a service only this is read. */
+type Meta = { zone?: string | undefined; 'outrigger-contract'?: string | undefined } | null | undefined;
+
+// What is there is the registrant's to choose: what is no word is as if there were none, and hides no other instance.
+const word = z.string().max(128).optional().catch(undefined);
+const meta = z.object({ zone: word, 'outrigger-contract': word }).nullish().catch(undefined);
+
 /** One instance in `/v1/health/connect/:service`. */
 export interface ConnectEntry {
-  Node: { Address: string };
+  Node: { Address: string; Meta?: Meta };
   Service: {
     ID: string;
     Service: string;
@@ -27,6 +34,7 @@ export interface ConnectEntry {
     Port: number;
     Proxy?: { DestinationServiceName: string } | null | undefined;
     Connect?: { Native?: boolean | null | undefined } | null | undefined;
+    Meta?: Meta;
   };
 }
 
@@ -34,7 +42,7 @@ export interface ConnectEntry {
 export const connectAnswer: z.ZodType<ConnectEntry[]> = z
   .array(
     z.object({
-      Node: z.object({ Address: text.default('') }),
+      Node: z.object({ Address: text.default(''), Meta: meta }),
       Service: z.object({
         ID: text,
         Service: text,
@@ -43,6 +51,7 @@ export const connectAnswer: z.ZodType<ConnectEntry[]> = z
         Port: z.number(),
         Proxy: z.object({ DestinationServiceName: text.default('') }).nullish(),
         Connect: z.object({ Native: z.boolean().nullish() }).nullish(),
+        Meta: meta,
       }),
     }),
   )

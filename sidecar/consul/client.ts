@@ -57,8 +57,9 @@ export class ConsulClient {
   /** Makes one exchange. Rejects with a ConsulError, always. */
   async exchange(request: Request): Promise<Response> {
     const place = `Consul at ${this.url}: ${request.method} /v1${fill(request)}`;
-    if (request.signal.aborted) throw new ConsulError('stopped', `${place}: stopped`);
     const headers = await this.#headers();
+    // Looked at after the wait, in which nobody listens to it.
+    if (request.signal.aborted) throw new ConsulError('stopped', `${place}: stopped`);
     const { send } = request.lane === 'cache' ? this.#cache : this.#lanes;
     return new Promise<Response>((settle, reject) => {
       let over = false;

@@ -13,8 +13,8 @@ export interface Definitions {
   readonly proxyId: string;
   /** The service is ours to register, and the agent checks the app itself. */
   readonly hasAppCheck: boolean;
-  /** Service first, unless somebody else registers it; then the proxy. */
-  definitions(app: AppState): readonly ServiceDefinition[];
+  /** Service first, unless somebody else registers it; then the proxy. `more`: metadata of the proxy alone. */
+  definitions(app: AppState, more: Readonly<Record<string, string>>): readonly ServiceDefinition[];
   /** Ids of the TTL checks that we must beat. */
   readonly ttlChecks: readonly string[];
 }
@@ -65,13 +65,13 @@ export const serviceDefinitions = (
     ...tags,
     Checks: [check(state)],
   });
-  const sidecar: ServiceDefinition = {
+  const sidecar = (more: Readonly<Record<string, string>>): ServiceDefinition => ({
     ID: proxyId,
     Name: `${service.name}-sidecar-proxy`,
     Kind: 'connect-proxy',
     Port: proxy.port,
     ...where,
-    Meta: { ...service.meta, outrigger: '1', ...proxy.meta },
+    Meta: { ...service.meta, outrigger: '1', ...more },
     ...tags,
     Proxy: {
       DestinationServiceName: service.name,
@@ -83,14 +83,14 @@ export const serviceDefinitions = (
       { CheckID: `${proxyId}:app`, Name: `${service.name} is well`, AliasService: serviceId },
       ttlCheck(proxyId),
     ],
-  };
+  });
   const ours = service.registeredAs === undefined;
   const ttlOwners = ours && !hasCheck ? [serviceId, proxyId] : [proxyId];
   return {
     serviceId,
     proxyId,
     hasAppCheck: ours && hasCheck,
-    definitions: (state) => (ours ? [app(state), sidecar] : [sidecar]),
+    definitions: (state, more) => (ours ? [app(state), sidecar(more)] : [sidecar(more)]),
     ttlChecks: ttlOwners.map((owner) => `${owner}:ttl`),
   };
 };

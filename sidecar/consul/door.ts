@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Kit } from '../core/kit.ts';
 import type * as answers from './answers.ts';
+import { callerUri } from './caller-uri.ts';
 import type { ChainAnswer } from './chain-answer.ts';
 import { ConsulClient, type ConsulSettings } from './client.ts';
 import { ConsulError } from './errors.ts';
@@ -53,7 +54,7 @@ export interface ConsulDoor {
   chain(service: string, question: Question): Promise<Answer<ChainAnswer>>;
   /** Intentions whose destination is `service`. */
   intentions(service: string, question: Question): Promise<Answer<answers.IntentionEntry[]>>;
-  /** Whether the owner of the SPIFFE id `caller` may call `target`, and why. */
+  /** Whether the service `caller` may call `target`, and why. */
   authorize(target: string, caller: string, signal: AbortSignal): Promise<answers.Verdict>;
   roots(question: Question): Promise<Answer<answers.RootsAnswer>>;
   leaf(service: string, question: Question): Promise<Answer<answers.LeafAnswer>>;
@@ -185,7 +186,7 @@ export const openConsul = (
     },
     authorize: async (target, caller, signal) => {
       const path = '/agent/connect/authorize';
-      const body = { Target: target, ClientCertURI: caller, ClientCertSerial: '00' };
+      const body = { Target: target, ClientCertURI: callerUri(caller), ClientCertSerial: '00' };
       const response = await client.exchange({
         lane: 'ask',
         method: 'POST',

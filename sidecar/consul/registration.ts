@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { backoffMs } from './backoff.ts';
@@ -50,6 +51,8 @@ export interface Registration {
   readonly proxyId: string;
   /** True while the agent holds both and the last beat went well. */
   readonly registered: Cell<boolean>;
+  /** Says this of the proxy from now on, in place of `proxy.meta`: it is registered once more when that is another. */
+  describe(meta: Readonly<Record<string, string>>): void;
   /** What the TTL checks say from now on; passing from the start. */
   passing(on: boolean, note?: string): void;
   /**
@@ -60,6 +63,14 @@ export interface Registration {
   /** Ends the beats and takes out what we put in: proxy first, then the service. Never rejects. */
   deregister(): Promise<void>;
 }
+
+/**
+ * Whether an answer may mean that the agent does not know a check or a service: 404, and 500 from Consul before 1.11.
+ * One that is too busy (429), or that believes the token no more (403), knows us as well as ever: to register
+ * again would make our checks critical, and peers would see us leave.
+ */
+const isForgotten = (thrown: unknown): boolean =>
+  thrown instanceof ConsulError && (thrown.status === 404 || thrown.status === 500);
 
 const defaultTtlMs = 10_000;
 /** Longest pause between tries, milliseconds, so that an agent that came back empty knows us again within 5 s. */
@@ -98,6 +109,8 @@ export const register = (options: RegistrationOptions): Registration => {
   let passing = true;
   let note = '';
   let maintenance = '';
+  let meta = options.proxy.meta ?? {};
+  let toldMeta = meta;
 
   let app: AppState = 'unasked';
   let enrolled = false;
@@ -105,7 +118,8 @@ export const register = (options: RegistrationOptions): Registration => {
     serving === undefined ? 'unasked' : (await serving(signal)) ? 'serving' : 'starting';
   const enroll = async (): Promise<void> => {
     const state = await asked();
-    const whole = definitions(state);
+    const said = meta;
+    const whole = definitions(state, said);
     const missing: ServiceDefinition[] = [];
     // Registering what is there would make its checks critical for a moment, and peers would see us leave.
     if (enrolled)
@@ -115,9 +129,17 @@ export const register = (options: RegistrationOptions): Registration => {
     for (const definition of wanting) await door.register(definition, signal);
     // One that stands already has the check that it was given.
     if (wanting.includes(whole[0]!)) app = state;
+    if (wanting.includes(whole.at(-1)!)) toldMeta = said;
     enrolled = true;
     // An earlier run of this id may have been killed on its way out, in maintenance.
     await door.maintenance(proxyId, maintenance !== '', maintenance, signal);
+  };
+  /** Checks that stand keep what they last said. A sidecar that leaves has nothing more to say of itself. */
+  const tell = async (): Promise<void> => {
+    if (isDeepStrictEqual(toldMeta, meta) || maintenance !== '') return;
+    const said = meta;
+    await door.register(definitions(app, said).at(-1)!, signal);
+    toldMeta = said;
   };
   const beat = async (): Promise<void> => {
     const well = passing && (hasAppCheck || app !== 'starting');
@@ -130,7 +152,7 @@ export const register = (options: RegistrationOptions): Registration => {
   const attend = async (): Promise<void> => {
     const state = await asked();
     if (state === app || signal.aborted) return;
-    if (hasAppCheck) await door.register(definitions(state)[0]!, signal);
+    if (hasAppCheck) await door.register(definitions(state, meta)[0]!, signal);
     app = state;
     if (!hasAppCheck) await beat();
   };
@@ -161,6 +183,7 @@ export const register = (options: RegistrationOptions): Registration => {
       try {
         if (!known) await enroll();
         known = true;
+        await tell();
         await beat();
         if (!registered.value) kit.log.info({ service: serviceId, proxy: proxyId }, 'registered in Consul');
         say(true);
@@ -169,8 +192,8 @@ export const register = (options: RegistrationOptions): Registration => {
         await rest();
       } catch (thrown) {
         if (signal.aborted) break;
-        // A refusal in words means that the agent is there and does not know us; try again at once, once.
-        const forgotten: boolean = known && thrown instanceof ConsulError && thrown.failure === 'status';
+        // The agent is there and does not know us: try again at once, once.
+        const forgotten: boolean = known && isForgotten(thrown);
         known = known && !forgotten;
         say(false);
         failures++;
@@ -206,6 +229,11 @@ export const register = (options: RegistrationOptions): Registration => {
     serviceId,
     proxyId,
     registered,
+    describe: (more) => {
+      if (isDeepStrictEqual(meta, more)) return;
+      meta = more;
+      wake.abort();
+    },
     passing: (on, why = '') => {
       passing = on;
       note = why;

@@ -2,6 +2,7 @@ import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { watchFiles } from '../core/watch-files.ts';
 import { backoffMs } from './backoff.ts';
+import { callerUri } from './caller-uri.ts';
 import type { ConsulDoor, Looked } from './door.ts';
 import { ConsulError, reasonOf } from './errors.ts';
 import { pause } from './pause.ts';
@@ -25,8 +26,6 @@ export interface Bearer {
   readonly registers: boolean;
 }
 
-/** Nobody's name: Consul judges the token before it looks at the caller. */
-const anybody = 'spiffe://00000000-0000-0000-0000-000000000000.consul/ns/default/dc/dc1/svc/nobody';
 /** A key that is never written; without the rule even a key that is not there is refused. */
 const key = 'outrigger/rights';
 
@@ -50,7 +49,8 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
     return answer;
   };
   const mayWrite = async (name: string): Promise<boolean> => {
-    const body = { Target: name, ClientCertURI: anybody, ClientCertSerial: '00' };
+    // Consul judges the token before it looks at the caller.
+    const body = { Target: name, ClientCertURI: callerUri('nobody'), ClientCertSerial: '00' };
     return !isRefusal(await look('/agent/connect/authorize', body));
   };
   const asked: (MissingRule & { readonly granted: Promise<boolean> })[] = [
@@ -64,7 +64,11 @@ export const proveRights = async (bearer: Bearer, stop: AbortSignal): Promise<re
       rule: 'node_prefix "" { policy = "read" }',
       without: 'peers are not found',
       needed: true,
-      granted: look('/catalog/nodes').then((answer) => !isRefusal(answer) && answer.text.trim() !== '[]'),
+      granted: look('/catalog/nodes').then(
+        (answer) => !isRefusal(answer) && answer.text.trim() !== '[]',
+        // So many nodes that they are not read: they are shown.
+        (thrown) => isTooLong(thrown) || Promise.reject(thrown),
+      ),
     },
     {
       rule: 'key_prefix "outrigger/" { policy = "read" }',
@@ -102,6 +106,8 @@ const unknownToken: MissingRule = {
 };
 
 const isUnknown = ({ status, text }: Looked): boolean => status === 403 && /ACL not found/i.test(text);
+
+const isTooLong = (thrown: unknown): boolean => thrown instanceof ConsulError && thrown.failure === 'large';
 
 const isRefusal = ({ status }: Looked): boolean => status === 403 || status === 401;
 

@@ -98,6 +98,8 @@ const plain = (code: number, body: string): Answer => ({
 const answer = (request: IncomingMessage, { name, pages, localNamesOnly, view }: PagesOptions): Answer => {
   if (localNamesOnly && !isLocalHost(request.headers.host))
     return plain(403, 'the Host header must name this machine: 127.0.0.1, [::1] or localhost');
+  if (localNamesOnly && !isLocalOrigin(request.headers.origin))
+    return plain(403, 'a page of another site has nothing to ask here');
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return plain(405, `the ${name} port is read-only: GET or HEAD`);
   const path = (request.url ?? '').split('?', 1)[0]!;
@@ -112,6 +114,10 @@ const answer = (request: IncomingMessage, { name, pages, localNamesOnly, view }:
  */
 const isLocalHost = (host: string | undefined): boolean =>
   host !== undefined && /^(127(\.\d{1,3}){3}|\[::1\]|localhost)(:\d{1,5})?$/i.test(host);
+
+/** True for requests that no page in a browser makes, or one of this machine. `null` is what a page says that hides its own. */
+const isLocalOrigin = (origin: string | undefined): boolean =>
+  origin === undefined || isLocalHost(/^https?:\/\/(.*)$/.exec(origin)?.[1]);
 
 const write = (
   request: IncomingMessage,

@@ -40,6 +40,7 @@ export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
   flags: Object.fromEntries(snapshot.flags),
   policies: plainPolicies(snapshot),
   policyFaults: snapshot.policies.faults,
+  policyConflicts: snapshot.policies.conflicts,
 });
 
 /** With a date that people can read. */

@@ -27,6 +27,12 @@ export interface EndpointReport extends GateReport {
   readonly load: number;
   /** Connections that are open. */
   readonly connections: number;
+  /** Whether it stands in our zone; null where that is not known. */
+  readonly zone: 'own' | 'other' | null;
+  /** What a call there costs, by how long replies let themselves be waited for and by what failed; milliseconds. */
+  readonly costMs: number;
+  /** Its service has no endpoint that is available: calls go to those whose gates are shut. */
+  readonly panic: boolean;
 }
 
 /** Whose certificate we show, never the key to it. Times are wall-clock milliseconds since 1970. */

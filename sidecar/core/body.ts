@@ -15,6 +15,11 @@ export interface Body {
   detach(sink: BodySink): void;
   /** `bytes` of what `sink` was given have left for the peer: the caller may send as many more. */
   taken(sink: BodySink, bytes: number): void;
+  /**
+   * The same bytes once more, for an attempt beside one that is under way; null unless all of them have come and lie
+   * in the recording. Good until commit.
+   */
+  branch(): Body | null;
   /** No further attempt will be made: the recording is freed. Safe to call again. */
   commit(): void;
 }
@@ -34,5 +39,6 @@ export const emptyBody: Body = {
   attach: (sink) => sink.end(),
   detach: () => {},
   taken: () => {},
+  branch: () => emptyBody,
   commit: () => {},
 };

@@ -20,6 +20,8 @@ export interface Words {
   readonly token: string;
   /** x-outrigger-priority */
   readonly priority: string;
+  /** x-outrigger-fault: a fault that is wanted for this request */
+  readonly fault: string;
 }
 
 /** Everything that a transport knows of a call when its header block has arrived. */
@@ -45,7 +47,8 @@ export interface Arrival {
 }
 
 /**
- * Call is the facts of one call. They never change: filters derive, and all derivations share one life.
+ * Call is the facts of one call. They never change: filters derive, and all derivations share one life, but for those
+ * of `apart`.
  */
 export class Call {
   readonly arrival: Arrival;
@@ -111,6 +114,14 @@ export class Call {
     return call;
   }
 
+  /** The same call as one of several attempts at a time: each has a life that ends by itself, and bytes of its own. */
+  apart(life: Life, body: Body): Call {
+    const call = copy(this);
+    call.life = life;
+    call.body = body;
+    return call;
+  }
+
   /** The same call read against a newer snapshot, for one that had to wait for its first watch. */
   under(snapshot: Snapshot): Call {
     const call = copy(this);
@@ -124,6 +135,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const copy = (from: Call): Mutable<Call> => {
   const call = new Call(from.arrival) as Mutable<Call>;
   call.method = from.method;
+  call.life = from.life;
+  call.body = from.body;
   call.snapshot = from.snapshot;
   call.id = from.id;
   call.traceparent = from.traceparent;

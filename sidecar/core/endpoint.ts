@@ -12,6 +12,10 @@ export interface Address {
   readonly port: number;
   /** The service name that the peer's certificate must carry; ignored while identity is none. */
   readonly service: string;
+  /** Where it stands, in the words of whoever runs the mesh; absent where nobody says. */
+  readonly zone?: string;
+  /** Hash of the contract that the instance has; absent where it says nothing of its methods. */
+  readonly contract?: string;
 }
 
 /** Passing, shut, or shut with one call on trial. */
@@ -33,6 +37,16 @@ export interface EndpointView {
   /** False while an attempt would fail at once: its last dial failed and waits to be repeated, or it has left. */
   readonly reachable: boolean;
   readonly gate: GateState;
+  /** Whether it stands in our zone; null while ours or its own is not known. */
+  readonly zone: 'own' | 'other' | null;
+  /** Until then it gets less than its share, monotonic milliseconds; 0: it has its share. */
+  readonly youngUntil: number;
+  /** How much of its share it gets, 0 to 1. */
+  share(now: number): number;
+  /** How long a reply lets itself be waited for, peaks remembered, milliseconds; 0: nobody knows, and it is idle. */
+  costMs(now: number): number;
+  /** Hears how long a reply took to begin; `whole` is false where nobody answered: it would have taken longer. */
+  took(ms: number, now: number, whole: boolean): void;
   /** Takes the trial while the gate is probing; false when another call has it. True when open. */
   enter(): boolean;
   /** Grows each time the gate changes; a verdict with an older epoch is dropped. */

@@ -2,6 +2,9 @@ import type { Call } from './call.ts';
 import type { EndpointView } from './endpoint.ts';
 import type { Status } from './status.ts';
 
+/** What a call can wait for on this side, each counted by itself; what is left was spent at its peer. */
+export type Spending = 'pickMs' | 'queueMs' | 'connectMs' | 'waitMs';
+
 /** Whoever keeps a call from ending at this moment: a queue, a dial, a back-off, an attempt. */
 export interface Waiter {
   /** Called once, when the call is cancelled; must stop the work and settle what is pending. */
@@ -11,6 +14,11 @@ export interface Waiter {
   /** The call as it goes to its peer, and whether the peer may have started on it. Asked only when calls are judged again. */
   readonly call?: Call;
   readonly reached?: boolean;
+  /** It is at a verified sidecar, which says itself where the time went when it ends the call. */
+  readonly tells?: boolean;
+  /** Where its time counts, and the monotonic milliseconds since when. Asked only of calls that take long. */
+  readonly spending?: Spending;
+  readonly since?: number;
 }
 
 /** Whoever must know that a call is over: a counter, a deadline, a verdict. One object per call and witness. */
@@ -40,11 +48,24 @@ export class Life {
   responseBytes = 0;
   /** The endpoint of the latest attempt, written by balance; retry looks elsewhere next. */
   at: EndpointView | null = null;
+  /** Half of the time that was granted is over; written by deadline. */
+  isSlow = false;
+  /** Whole milliseconds: small integers lie in the object itself, a fraction would be an object for each call. */
+  readonly bornAt: number;
+  /** When the first attempt left for its peer; 0: none has. */
+  sentAt = 0;
+  /** Before the first attempt: to learn who can be called, and our own work. */
+  pickMs = 0;
+  /** For room on a connection, for a connection that is made, and between attempts. */
+  queueMs = 0;
+  connectMs = 0;
+  waitMs = 0;
   #waiter: Waiter | null = null;
   #witness: Witness | null = null;
 
   constructor(now: number) {
     this.touchedAt = now;
+    this.bornAt = Math.floor(now);
   }
 
   /** What the call is waiting for, in words; empty when nobody says. */
@@ -60,6 +81,31 @@ export class Life {
   /** Whether the peer may have started on the call. */
   get reached(): boolean {
     return this.#waiter?.reached ?? false;
+  }
+
+  /** Whether who holds the call will say itself where its time went. */
+  get tells(): boolean {
+    return this.#waiter?.tells ?? false;
+  }
+
+  /** An attempt leaves for its peer. */
+  sent(now: number): void {
+    if (this.sentAt > 0) return;
+    this.sentAt = Math.floor(now);
+    const ours = this.sentAt - this.bornAt - this.queueMs - this.connectMs - this.waitMs;
+    this.pickMs = Math.max(this.pickMs, ours);
+  }
+
+  /** The call has waited for `ms`. */
+  spend(on: Spending, ms: number): void {
+    this[on] += Math.max(0, Math.round(ms));
+  }
+
+  /** Whole milliseconds that it has waited so, a wait that is not over included. */
+  spent(on: Spending, now: number): number {
+    const waiter = this.#waiter;
+    const waiting = waiter?.spending === on ? now - (waiter.since ?? now) : 0;
+    return this[on] + Math.max(0, Math.round(waiting));
   }
 
   /** Registers who is to be told of a cancellation; tells at once when it has already happened. */

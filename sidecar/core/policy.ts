@@ -160,6 +160,8 @@ export interface Policies {
   readonly any: ServicePolicy;
   readonly services: ReadonlyMap<string, ServicePolicy>;
   readonly faults: readonly PolicyFault[];
+  /** What values of them do to each other, in words; they hold all the same. */
+  readonly conflicts: readonly string[];
 }
 
 /** What holds where nobody says anything. */
@@ -198,6 +200,7 @@ export const unruled = (values: PolicyValues = builtIn): Policies => {
     any: Object.freeze({ all, methods: null }),
     services: new Map(),
     faults: Object.freeze([]),
+    conflicts: Object.freeze([]),
   });
 };
 

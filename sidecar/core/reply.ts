@@ -26,6 +26,8 @@ export interface Reply {
   readonly never?: readonly string[] | null;
   /** Set when the reply was already over as it was handed on, as a refusal is; else null. */
   readonly over: Status | null;
+  /** The fields behind the reply, as they came or as the mesh adds them; empty until it is over. */
+  readonly trailers: Fields;
   /** Settles once, when the reply ends; never rejects. */
   readonly status: Promise<Status>;
   /** Hands over body and end, in order, from the first byte. At most once. */
@@ -40,16 +42,16 @@ class Refusal implements Reply {
   readonly head = null;
   readonly over: Status;
   readonly status: Promise<Status>;
-  readonly #trailers: Fields;
+  readonly trailers: Fields;
 
   constructor(status: Status, trailers: Fields) {
     this.over = status;
     this.status = Promise.resolve(status);
-    this.#trailers = trailers;
+    this.trailers = trailers;
   }
 
   attach(sink: ReplySink): void {
-    sink.finish(this.over, this.#trailers);
+    sink.finish(this.over, this.trailers);
   }
 
   taken(): void {}

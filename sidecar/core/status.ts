@@ -43,6 +43,10 @@ export interface Status {
   readonly from: From;
   /** Whether the peer's app may have started on the call. Only `false` is retried without the contract's leave. */
   readonly reached: boolean;
+  /** The caller's stream is reset rather than ended with trailers; only faults made on purpose do that. */
+  readonly isReset?: true;
+  /** How long the peer asks to be left alone, milliseconds; absent where it does not ask. Ref: gRFC A6, "Pushback". */
+  readonly pushbackMs?: number;
 }
 
 /** The status of a call that went well. */

@@ -57,6 +57,11 @@ export class Wheel {
     return this.#size;
   }
 
+  /** Monotonic milliseconds: for whoever waits, and has no clock of its own. */
+  now(): number {
+    return this.#clock.now();
+  }
+
   /** Arms `timer` to expire `delayMs` from now; one that is armed is moved. */
   arm(timer: Timer, delayMs: number): void {
     this.armAt(timer, this.#clock.now() + delayMs);

@@ -1,8 +1,8 @@
-import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { controlPath } from '../control/socket.ts';
 import { type Place, writePlace } from '../settings/address.ts';
-import { strangersRights } from '../state/place.ts';
+import { strangersRights, usualPlace } from '../state/place.ts';
 import { type Check, type Finding, fault } from './finding.ts';
 import { hold, whyClosed } from './sockets.ts';
 import type { World } from './world.ts';
@@ -46,7 +46,7 @@ export const hostChecks: readonly Check[] = [
       const { control, admin } = settings.listen;
       if (control === 'none') return [];
       const folder = dirname(control === 'default' ? controlPath(service ?? '', admin.port) : control.path);
-      const found = lstatSync(folder, { throwIfNoEntry: false });
+      const found = whatIs(folder);
       if (found === undefined) return [];
       if (!found.isDirectory() || found.uid !== uid)
         return [
@@ -63,15 +63,22 @@ export const hostChecks: readonly Check[] = [
   },
   {
     name: 'state-dir',
-    look: async ({ settings: { stateDir } }) => {
-      if (typeof stateDir === 'string') return [];
-      const { path } = stateDir;
+    look: async ({ settings: { stateDir }, env }) => {
+      if (stateDir === 'none') return [];
+      const path = stateDir === 'default' ? await usualPlace(env) : stateDir.path;
+      // Nobody has asked for one: the sidecar says at its start that it keeps nothing.
+      if (path === null) return [];
       const remedy = (command: string): string => `${command}, or set state-dir to another path`;
-      if (existsSync(path)) {
+      if (whatIs(path) !== undefined) {
         const why = await strangersRights(path, 'state-dir', true);
         return why === null
           ? []
-          : [fault(why.replace(/:[^:]*$/, ''), remedy(`chown it to this user, and chmod 700 ${path}`))];
+          : [
+              fault(
+                why.slice(0, why.lastIndexOf(': ')),
+                remedy(`chown it to this user, and chmod 700 ${path}`),
+              ),
+            ];
       }
       const above = nearestAbove(path);
       if (isWritable(above)) return [];
@@ -85,13 +92,22 @@ export const hostChecks: readonly Check[] = [
   },
 ];
 
+/** What stands at a path; undefined where nothing does, or where nobody of us may look. */
+const whatIs = (path: string, look: (path: string) => Stats = lstatSync): Stats | undefined => {
+  try {
+    return look(path);
+  } catch {
+    return undefined;
+  }
+};
+
 const nearestAbove = (path: string): string =>
   existsSync(dirname(path)) ? dirname(path) : nearestAbove(dirname(path));
 
 const isWritable = (folder: string): boolean => {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
-    return lstatSync(folder).isDirectory();
+    return whatIs(folder, statSync)?.isDirectory() === true;
   } catch {
     return false;
   }
@@ -99,12 +115,13 @@ const isWritable = (folder: string): boolean => {
 
 async function ports(world: World): Promise<Finding[]> {
   const { settings, service } = world;
-  const { app, peers, admin } = settings.listen;
+  const { app, peers, admin, health } = settings.listen;
   const running = await world.running();
   if (running !== null && running.service === (service ?? '')) return [];
   const places: [string, Place][] = [
     ['listen.admin', admin],
     ['listen.app', app],
+    ...(health === null ? [] : ([['listen.health', health]] as [string, Place][])),
     ...(peers === null ? [] : ([['listen.peers', peers]] as [string, Place][])),
     ...Object.entries(settings.upstreams).map(([name, place]): [string, Place] => [
       `upstreams.${name}`,
@@ -156,10 +173,10 @@ const portFault = async (
 };
 
 const socketFault = async (key: string, path: string): Promise<Finding[]> => {
-  const folder = lstatSync(dirname(path), { throwIfNoEntry: false });
+  const folder = whatIs(dirname(path), statSync);
   if (folder === undefined || !folder.isDirectory())
     return [fault(`the folder of ${key} unix:${path} is not there`, `mkdir -m 700 -p ${dirname(path)}`)];
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  const found = whatIs(path);
   if (found === undefined) return [];
   if (!found.isSocket())
     return [fault(`${key} unix:${path} is a file of another kind`, `set ${key} to another path`)];

@@ -15,7 +15,9 @@ export const meshChecks: readonly Check[] = [
   { name: 'twins', look: twins },
   {
     name: 'policy',
-    look: async (world) => (await Promise.all(known(world).map((name) => policy(world, name)))).flat(),
+    // The policy of all services is read by every sidecar.
+    look: async (world) =>
+      (await Promise.all(['*', ...known(world)].map((name) => policy(world, name)))).flat(),
   },
 ];
 
@@ -55,13 +57,10 @@ async function upstream(world: World, name: string): Promise<Finding[]> {
         `start it with one (outrigger run --service ${name} --port PORT -- COMMAND), or with Consul's own: consul connect proxy`,
       ),
     ];
-  const passing = sidecars.filter((entry) =>
-    items(below(entry, 'Checks')).every((check) => below(check, 'Status') !== 'critical'),
-  );
-  if (passing.length > 0) return [];
-  const failing = sidecars
-    .flatMap((entry) => items(below(entry, 'Checks')))
-    .find((check) => below(check, 'Status') === 'critical');
+  // As a sidecar asks for them: a warning is not passing.
+  const passes = (check: unknown): boolean => below(check, 'Status') === 'passing';
+  if (sidecars.some((entry) => items(below(entry, 'Checks')).every(passes))) return [];
+  const failing = sidecars.flatMap((entry) => items(below(entry, 'Checks'))).find((check) => !passes(check));
   const said = textOf(below(failing, 'Output')).split('\n')[0]!.trim();
   return [
     fault(
@@ -103,6 +102,12 @@ async function intention(world: World, name: string): Promise<Finding[]> {
   if (world.service === null || world.settings.discovery.from !== 'consul') return [];
   const answer = await world.ask(`/connect/intentions/check?source=${world.service}&destination=${name}`);
   if (below(answer, 'Allowed') !== false) return [];
+  // Of an intention with permissions Consul says no without looking at them: here they decide, call by call.
+  const match = below(await world.ask(`/connect/intentions/match?by=destination&name=${name}`), name);
+  const decisive = items(match).find((one) =>
+    ['*', world.service].includes(textOf(below(one, 'SourceName'))),
+  );
+  if (items(below(decisive, 'Permissions')).length > 0) return [];
   return [
     fault(
       `Consul's intentions do not let '${world.service}' call '${name}'`,

@@ -23,6 +23,8 @@ export interface World {
   readonly settings: Settings;
   /** Who is beside us; null when nobody said. */
   readonly service: string | null;
+  /** The environment, as a sidecar started here would have it. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Wall-clock milliseconds. */
   readonly wall: () => number;
   readonly nodeVersion: string;
@@ -53,10 +55,11 @@ export interface WorldOptions {
   readonly signal: AbortSignal;
   /** The token of the environment. */
   readonly token: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** The world as it is. `door` is to be closed by who opened it. */
-export const openWorld = ({ settings, service, kit, signal, token }: WorldOptions): World => {
+export const openWorld = ({ settings, service, kit, signal, token, env }: WorldOptions): World => {
   const { discovery } = settings;
   const door =
     discovery.from === 'consul' ? opened(() => impatient(openConsul({ ...discovery, token }, kit))) : null;
@@ -80,6 +83,7 @@ export const openWorld = ({ settings, service, kit, signal, token }: WorldOption
   return {
     settings,
     service,
+    env,
     wall: kit.clock.wall,
     nodeVersion: process.versions.node,
     openFiles: openFiles(),

@@ -1,5 +1,6 @@
 import type { Attempt, Call } from '../core/call.ts';
-import type { Waiter } from '../core/life.ts';
+import type { Clock } from '../core/kit.ts';
+import type { Spending, Waiter } from '../core/life.ts';
 import type { Link } from '../core/link.ts';
 import { type Reply, refuse } from '../core/reply.ts';
 import type { Status } from '../core/status.ts';
@@ -10,23 +11,26 @@ import type { Status } from '../core/status.ts';
  */
 export class CallQueue {
   readonly #for: string;
+  readonly #clock: Clock;
   #first: WaitingCall | null = null;
   #last: WaitingCall | null = null;
   #size = 0;
 
   /** `address` is for messages. */
-  constructor(address: string) {
+  constructor(address: string, clock: Clock) {
     this.#for = address;
+    this.#clock = clock;
   }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Waits for `send` or `refuse`, or for the call's cancellation. */
-  add(attempt: Attempt): Promise<Reply> {
+  /** Waits for `send` or `refuse`, or for the call's cancellation. `spending`: what the time counts as. */
+  add(attempt: Attempt, spending: Spending): Promise<Reply> {
     return new Promise((resolve) => {
-      const waiting = new WaitingCall(this, attempt, this.#for, resolve);
+      const since = this.#clock.now();
+      const waiting = new WaitingCall(this, attempt, this.#for, resolve, spending, since);
       waiting.ahead = this.#last;
       if (this.#last === null) this.#first = waiting;
       else this.#last.behind = waiting;
@@ -36,12 +40,15 @@ export class CallQueue {
     });
   }
 
-  /** Sends the first over `link`. */
-  send(link: Link): void {
+  /** Sends the first over `link`, at a monotonic time in milliseconds. */
+  send(link: Link, now: number): void {
     const waiting = this.#first;
     if (waiting === null) return;
     this.remove(waiting);
-    waiting.attempt.call.life.leave(waiting);
+    const { life } = waiting.attempt.call;
+    life.leave(waiting);
+    // Its bytes go now: what it waited for a connection is no slowness of the peer's.
+    life.touchedAt = now;
     waiting.resolve(link.send(waiting.attempt));
   }
 
@@ -56,6 +63,7 @@ export class CallQueue {
 
   /** For WaitingCall: takes it out. */
   remove(waiting: WaitingCall): void {
+    waiting.attempt.call.life.spend(waiting.spending, this.#clock.now() - waiting.since);
     const { ahead, behind } = waiting;
     if (ahead === null) this.#first = behind;
     else ahead.behind = behind;
@@ -73,6 +81,8 @@ class WaitingCall implements Waiter {
   behind: WaitingCall | null = null;
   readonly attempt: Attempt;
   readonly resolve: (reply: Reply | Promise<Reply>) => void;
+  readonly spending: Spending;
+  readonly since: number;
   readonly #queue: CallQueue;
   readonly #for: string;
 
@@ -81,11 +91,15 @@ class WaitingCall implements Waiter {
     attempt: Attempt,
     address: string,
     resolve: (reply: Reply | Promise<Reply>) => void,
+    spending: Spending,
+    since: number,
   ) {
     this.#queue = queue;
     this.attempt = attempt;
     this.#for = address;
     this.resolve = resolve;
+    this.spending = spending;
+    this.since = since;
   }
 
   get doing(): string {

@@ -1,52 +1,18 @@
 import type { Attempt } from '../core/call.ts';
 import type { Address, EndpointView, GateState, Verdict } from '../core/endpoint.ts';
-import type { Kit } from '../core/kit.ts';
 import type { Dial, Link } from '../core/link.ts';
 import { builtIn, type Policy } from '../core/policy.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { broken, Code, refused, type Status } from '../core/status.ts';
+import { PeakLatency } from '../policies/peak-latency.ts';
+import { isServerFault } from '../policies/server-fault.ts';
+import { shareAt } from '../policies/slow-start.ts';
 import { CallQueue } from './call-queue.ts';
-import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
+import type { EndpointHome } from './endpoint-home.ts';
+import { Gate, type Guarded } from './gate.ts';
 import { type Judgement, judgementOf } from './judgement.ts';
-import { Links, type LinksSettings, type LinksUser } from './links.ts';
-import type { Health, Probe } from './probe.ts';
-
-/** Limits of one endpoint. */
-export interface EndpointSettings extends LinksSettings {
-  /** Most calls that wait for a connection; more are refused with RESOURCE_EXHAUSTED. */
-  readonly mostWaiting: number;
-  /**
-   * How long an instance that has left keeps its connections in case that it comes back, milliseconds: without it a
-   * check that flaps would cost a handshake each time. 0: not at all.
-   */
-  readonly restMs: number;
-  readonly gate: GateSettings;
-}
-
-/** One warm connection is the norm, four are the most; background dials after 100 ms to 5 s. */
-export const endpointDefaults: EndpointSettings = {
-  maxLinks: 4,
-  mostWaiting: 1024,
-  restMs: 10_000,
-  idleLinkMs: 60_000,
-  inUseMs: 10_000,
-  dialBackoff: { firstMs: 100, longestMs: 5000, jitter: 0.2 },
-  gate: gateDefaults,
-};
-
-/** What an endpoint needs of its pool. */
-export interface EndpointHome {
-  readonly kit: Kit;
-  readonly dial: Dial;
-  readonly probe: Probe;
-  readonly settings: EndpointSettings;
-  /** Whether another endpoint of the same service takes calls, and not more than `most` percent would be shut. */
-  mayShut(endpoint: Endpoint, most: number): boolean;
-  /** The endpoint's gate opened or has a call on trial (`unknown`), or it is connected again (`null`). */
-  recovers(endpoint: Endpoint, health: Health | null): void;
-  /** The endpoint left and its last connection is closed. */
-  gone(endpoint: Endpoint): void;
-}
+import { Links, type LinksUser } from './links.ts';
+import type { Health } from './probe.ts';
 
 /**
  * Endpoint is one instance of a service: its connections, the calls that wait for one, and its gate.
@@ -58,6 +24,12 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   readonly #links: Links;
   readonly #queue: CallQueue;
   readonly #gate: Gate;
+  readonly #latency: PeakLatency = new PeakLatency();
+  zone: 'own' | 'other' | null = null;
+  youngUntil = 0;
+  /** When it came to others that were there already; 0: it came with all others. Monotonic milliseconds. */
+  #joinedAt = 0;
+  #slowStartMs = 0;
   #connectMs: number | undefined;
   /** Percent of the service's endpoints that may be shut. */
   #most = builtIn.eject.most;
@@ -72,7 +44,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     this.address = address;
     const dial: Dial = (to, events) => home.dial(to, events, this.#connectMs);
     this.#links = new Links(home.kit, dial, home.settings, this);
-    this.#queue = new CallQueue(address.id);
+    this.#queue = new CallQueue(address.id, home.kit.clock);
     this.#gate = new Gate(home.kit, this, home.settings.gate);
   }
 
@@ -89,6 +61,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
       this.reachable &&
       !this.#resting &&
       !this.#links.lost &&
+      !this.#links.moving &&
       this.#gate.passes &&
       !this.#links.full &&
       this.#queue.size < this.#home.settings.mostWaiting
@@ -134,10 +107,29 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   }
 
   /** Takes over what a policy says of it; connections that are being made go on as they began. */
-  tune({ connect, eject }: Pick<Policy, 'connect' | 'eject'>): void {
-    this.#connectMs = connect;
-    this.#most = eject.most;
-    this.#gate.tune(eject.mode, eject);
+  tune(policy: Pick<Policy, 'connect' | 'eject' | 'slow-start'>): void {
+    this.#connectMs = policy.connect;
+    this.#most = policy.eject.most;
+    this.#gate.tune(policy.eject.mode, policy.eject);
+    this.#slowStartMs = policy['slow-start'];
+    this.youngUntil = this.#joinedAt === 0 ? 0 : this.#joinedAt + this.#slowStartMs;
+  }
+
+  /** It comes to others that have calls already, and gets up to its share slowly; to be said before `tune`. */
+  join(): void {
+    this.#joinedAt = this.#home.kit.clock.now();
+  }
+
+  share(now: number): number {
+    return now >= this.youngUntil ? 1 : shareAt(now - this.#joinedAt, this.#slowStartMs);
+  }
+
+  costMs(now: number): number {
+    return this.#latency.costMs(now, this.load === 0);
+  }
+
+  took(ms: number, now: number, whole: boolean): void {
+    this.#latency.heard(ms, now, whole);
   }
 
   enter(): boolean {
@@ -145,6 +137,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   }
 
   judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void {
+    this.#weigh(verdict, cause);
     // A dial that failed has its own consequence, the back-off; a gate shut on top would outlast it.
     const dialFailed = verdict === 'failure' && !this.reachable && cause?.reached === false;
     this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause, at);
@@ -163,7 +156,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     if (link !== null) return link.send(attempt);
     if (this.#queue.size >= this.#home.settings.mostWaiting) return refusal(this.#crowded());
     this.#links.grow();
-    return this.#queue.add(attempt);
+    return this.#queue.add(attempt, this.#links.connected ? 'queueMs' : 'connectMs');
   }
 
   /** The instance left, perhaps for a moment. False when it has no connection to keep: it may as well `leave`. */
@@ -195,13 +188,14 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
 
   /** For Links: those that wait may go. */
   room(): void {
+    const now = this.#queue.size > 0 ? this.#home.kit.clock.now() : 0;
     while (this.#queue.size > 0) {
       const link = this.#links.pick();
       if (link === null) {
         this.#links.grow();
         return;
       }
-      this.#queue.send(link);
+      this.#queue.send(link, now);
     }
   }
 
@@ -257,6 +251,15 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     const { log, meter } = this.#home.kit;
     meter.count('outrigger_would_eject_total', this.service).value++;
     log.info({ service: this.service, endpoint: this.address.id, why }, 'gate would shut');
+  }
+
+  /** What an end says of how dear it is to call here. Nothing to do while all goes well. */
+  #weigh(verdict: Verdict, cause: Status | undefined): void {
+    const failed = verdict === 'failure' || (cause !== undefined && isServerFault(cause));
+    if (!failed && (verdict === 'neutral' || !this.#latency.fails)) return;
+    const now = this.#home.kit.clock.now();
+    this.#latency.ended(now, failed);
+    if (cause?.pushbackMs !== undefined) this.#latency.pushedBack(now, cause.pushbackMs);
   }
 
   #finish(why: string): void {

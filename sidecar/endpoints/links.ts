@@ -1,9 +1,10 @@
 import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
-import type { Dial, Link, LinkEvents } from '../core/link.ts';
+import type { Dial, Link } from '../core/link.ts';
 import type { Count } from '../core/meter.ts';
 import { type Timer, timer } from '../core/wheel.ts';
 import { type Backoff, backoffMs } from '../policies/backoff.ts';
+import { Line } from './line.ts';
 import { inFlight, leastBusy } from './load.ts';
 
 /** Limits of the connections to one peer. */
@@ -59,6 +60,8 @@ export class Links {
   trouble = '';
   /** True from the moment that the last connection broke in use until the next is ready or failed. */
   lost = false;
+  /** True from the moment that the peer asked us off its last connection in use until the next is ready or failed. */
+  moving = false;
 
   constructor(kit: Kit, dial: Dial, settings: LinksSettings, user: LinksUser) {
     this.#kit = kit;
@@ -78,6 +81,12 @@ export class Links {
   /** Attempts in flight. */
   get active(): number {
     return inFlight(this.#lines);
+  }
+
+  /** There is a connection, be it full: who waits, waits for room on it. */
+  get connected(): boolean {
+    for (const line of this.#lines) if (line.wasReady && !line.leaving) return true;
+    return false;
   }
 
   /** All connections that there may be are stuck or at their limit. */
@@ -149,6 +158,7 @@ export class Links {
     this.#failedDials = 0;
     this.trouble = '';
     this.lost = false;
+    this.moving = false;
     this.#kit.wheel.disarm(this.#redial);
     if (this.#ended) {
       line.link.drain();
@@ -171,7 +181,10 @@ export class Links {
     if (this.#live > 0) return;
     this.#forgetMore();
     if (this.#resting) this.#user.deserted();
-    else if (this.#inUse) this.grow();
+    else if (this.#inUse) {
+      this.moving = true;
+      this.grow();
+    }
   }
 
   /** For Line: it is gone. */
@@ -192,6 +205,7 @@ export class Links {
     // With another connection in place this one would only have been more room.
     if (this.#live > 0) return;
     this.lost = false;
+    this.moving = false;
     const first = this.trouble === '';
     this.trouble = reason;
     if (first) {
@@ -258,33 +272,5 @@ export class Links {
 
   #dials(outcome: 'ok' | 'failed'): Count {
     return this.#kit.meter.count('outrigger_dials_total', this.#user.service, outcome);
-  }
-}
-
-/** One connection and what it has told so far. */
-class Line implements LinkEvents {
-  link!: Link;
-  wasReady = false;
-  leaving = false;
-  readonly #links: Links;
-
-  constructor(links: Links) {
-    this.#links = links;
-  }
-
-  ready(): void {
-    this.#links.ready(this);
-  }
-
-  room(): void {
-    this.#links.room();
-  }
-
-  draining(): void {
-    this.#links.draining(this);
-  }
-
-  closed(reason: string): void {
-    this.#links.closed(this, reason);
   }
 }

@@ -1,12 +1,15 @@
-import type { Address } from '../core/endpoint.ts';
+import type { Address, EndpointView } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial } from '../core/link.ts';
 import { policyOf } from '../core/policy.ts';
 import type { ServiceView, Snapshot } from '../core/snapshot.ts';
 import { type Timer, timer } from '../core/wheel.ts';
-import { Endpoint, type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint.ts';
+import { inPanic } from '../policies/panics.ts';
+import { Endpoint } from './endpoint.ts';
+import { type EndpointHome, type EndpointSettings, endpointDefaults } from './endpoint-home.ts';
 import type { Health, Probe } from './probe.ts';
 import { ServiceGate } from './service-gate.ts';
+import { nearOf, zoneOf } from './zones.ts';
 
 /**
  * Pool keeps the endpoints of all services while snapshots come and go: an instance that stays keeps its
@@ -17,7 +20,10 @@ export class Pool implements EndpointHome {
   readonly dial: Dial;
   readonly probe: Probe;
   readonly settings: EndpointSettings;
-  readonly #byView: WeakMap<ServiceView, readonly Endpoint[]> = new WeakMap();
+  /** Ours; empty while nobody says. */
+  #zone = '';
+  #byView: WeakMap<ServiceView, readonly Endpoint[]> = new WeakMap();
+  readonly #near: WeakMap<readonly EndpointView[], readonly number[] | null> = new WeakMap();
   readonly #gateByView: WeakMap<ServiceView, ServiceGate> = new WeakMap();
   /** By the name of their views. */
   #gates: Map<string, ServiceGate> = new Map();
@@ -44,17 +50,18 @@ export class Pool implements EndpointHome {
       const endpoints = view.endpoints.map((address) => {
         const key = keyOf(address);
         const endpoint =
-          this.#byKey.get(key) ??
-          byKey.get(key) ??
-          this.#revive(key) ??
-          new Endpoint(this, address.service, address);
+          this.#byKey.get(key) ?? byKey.get(key) ?? this.#revive(key) ?? this.#newcomer(address);
+        endpoint.zone = zoneOf(address, this.#zone);
         endpoint.tune(policyOf(snapshot.policies, address.service).all);
         byKey.set(key, endpoint);
         return endpoint;
       });
       const before = this.#byView.get(view);
       const list = before?.every((endpoint, at) => endpoint === endpoints[at]) ? before : unique(endpoints);
-      if (list !== before) this.#byView.set(view, list);
+      if (list !== before) {
+        this.#byView.set(view, list);
+        this.#near.set(list, nearOf(list));
+      }
       const gate = gates.get(view.name) ?? this.#gates.get(view.name) ?? new ServiceGate(this.kit, view.name);
       gate.endpoints = list;
       gate.tune(policyOf(snapshot.policies, view.endpoints[0]?.service ?? view.name).all);
@@ -81,6 +88,27 @@ export class Pool implements EndpointHome {
   /** The gate of every service. */
   services(): readonly ServiceGate[] {
     return [...this.#gates.values()];
+  }
+
+  /** The positions of those of a list that stand in our zone; null where that makes no difference. One look-up. */
+  near = (list: readonly EndpointView[]): readonly number[] | null => this.#near.get(list) ?? null;
+
+  /** Says which zone is ours; holds from the next snapshot that is followed on. */
+  stand(zone: string): void {
+    this.#zone = zone;
+    this.#byView = new WeakMap();
+  }
+
+  /** Services in panic: their calls go to endpoints whose gates are shut. */
+  panics(): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const [service, endpoints] of this.#current) if (inPanic(endpoints)) found.add(service);
+    return found;
+  }
+
+  /** The endpoint at an address of the latest snapshot. */
+  endpointAt(address: Address): Endpoint | undefined {
+    return this.#byKey.get(keyOf(address));
   }
 
   /** Whether calls to a service are in flight, streams included. */
@@ -122,6 +150,13 @@ export class Pool implements EndpointHome {
 
   gone(endpoint: Endpoint): void {
     this.#leaving.delete(endpoint);
+  }
+
+  /** An instance that is new, and begins slowly where others carry the calls already. */
+  #newcomer(address: Address): Endpoint {
+    const endpoint = new Endpoint(this, address.service, address);
+    if (this.#current.has(address.service)) endpoint.join();
+    return endpoint;
   }
 
   /** Its connections stay for a while: a check that flaps must not cost a handshake each time. */

@@ -1,8 +1,9 @@
 import type { Call } from '../core/call.ts';
+import { cleanId } from '../core/clean-id.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { bounded } from '../policies/baggage.ts';
-import { cleanId } from '../policies/clean-id.ts';
+import { withHops } from '../policies/hops.ts';
 import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 import { validTraceparent } from '../policies/traceparent.ts';
 
@@ -18,6 +19,7 @@ import { validTraceparent } from '../policies/traceparent.ts';
  *
  * A clean id and a valid traceparent pass unchanged, since a sidecar makes no span of its own; else they are made,
  * with the sampled flag off. tracestate is dropped when its traceparent was not believed (W3C Trace Context 3.3).
+ * On the way in the hop is counted, in baggage, because that is what apps pass on.
  */
 export const correlate = (
   { meter }: Kit,
@@ -39,8 +41,12 @@ export const correlate = (
       traceparent = `00-${hex(16)}-${hex(8)}-00`;
       tracestate = '';
     }
-    const baggage = bounded(words.baggage);
-    if (baggage.length !== words.baggage.length) trimmed.value++;
+    const said = direction === 'inbound' ? withHops(words.baggage, 1) : words.baggage;
+    let baggage = bounded(said);
+    if (baggage.length !== said.length) {
+      trimmed.value++;
+      baggage = bounded(withHops(said, 0));
+    }
     return next(call.identified(id, traceparent, tracestate, baggage));
   };
 };

@@ -3,13 +3,14 @@ import type { Filter } from '../core/filter.ts';
 import type { Clock, Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
 import type { Status } from '../core/status.ts';
+import { isServerFault } from '../policies/server-fault.ts';
 import { verdictOf } from '../policies/verdict.ts';
 
 /**
  * Judges an endpoint by how attempts end there, so that its gate can shut.
  *
  * Above   the transport: so that it hears of exactly one endpoint
- * Reads   attempt.beside, reply.over, life.outcome, call.deadlineAt, arrival.arrivedAt
+ * Reads   attempt.beside, reply.over, life.outcome, life.touchedAt, body.ended, call.deadlineAt, arrival.arrivedAt
  * Answers nothing
  * Counts  outrigger_gate_changes_total, through the endpoint's gate
  * Keeps   nothing: the gate belongs to the endpoint
@@ -19,17 +20,23 @@ import { verdictOf } from '../policies/verdict.ts';
  * is over as it is handed on is judged by that; one that has begun is judged by the call's outcome, for there will
  * be no other attempt. While the gate is probing the beginning of the reply is success enough, so that a long
  * stream does not hold the trial. A call that goes beside the one on trial is not judged: it has the trial's epoch,
- * and would decide it. `policies/verdict.ts` says what counts as failure.
+ * and would decide it. `policies/verdict.ts` says what counts as failure. How long the beginning of the reply was
+ * waited for is told too, from the request's last byte on: a caller that sends slowly makes no endpoint slow.
  */
 export const eject = ({ clock }: Kit): Filter<Attempt> =>
   async function eject(attempt, next) {
     if (attempt.beside) return next(attempt);
     const { call, endpoint } = attempt;
     const { epoch } = endpoint;
-    const grantedMs =
-      call.deadlineAt === Number.POSITIVE_INFINITY ? call.deadlineAt : call.deadlineAt - clock.now();
+    const begunAt = clock.now();
+    const grantedMs = call.deadlineAt - begunAt;
     try {
       const reply = await next(attempt);
+      if (call.body.ended) {
+        const now = clock.now();
+        const answered = reply.over === null || (reply.over.from === 'peer' && !isServerFault(reply.over));
+        endpoint.took(now - Math.max(begunAt, call.life.touchedAt), now, answered);
+      }
       if (reply.over !== null)
         endpoint.judge(verdictOf(reply.over, grantedMs, call.deadlineAt - clock.now()), epoch, reply.over);
       else {

@@ -1,6 +1,7 @@
 import type { Call } from '../core/call.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Clock, Kit } from '../core/kit.ts';
+import { hopOf, itemsOf } from '../core/ledger-text.ts';
 import type { Witness } from '../core/life.ts';
 import type { Log } from '../core/log.ts';
 import type { Count, Histogram, Meter } from '../core/meter.ts';
@@ -95,7 +96,15 @@ class CallRecord implements Witness {
     const why = status.from === 'peer' ? undefined : status.message.slice(0, longestWhy) || undefined;
     const ms = Math.round(tookMs * 1000) / 1000;
     const { reached } = status;
-    log.info({ ...this.#facts(status), reached, ms, requestBytes, responseBytes, why }, 'call');
+    const spent = status.code === Code.OK ? undefined : this.#spent();
+    log.info({ ...this.#facts(status), reached, ms, requestBytes, responseBytes, spent, why }, 'call');
+  }
+
+  /** Where the time went, in the words of the ledger. */
+  #spent(): string | undefined {
+    const { direction, service } = this.edge.names;
+    const to = direction === 'outbound' ? service : '';
+    return itemsOf(hopOf(this.#call.life, '', to, this.#clock.now())) || undefined;
   }
 
   #tellAll(log: Log, status: Status, tookMs: number): void {

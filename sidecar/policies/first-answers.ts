@@ -38,7 +38,7 @@ export class FirstAnswers {
   async #wait(call: Call, name: string, goOn: (call: Call) => Promise<Reply>): Promise<Reply> {
     const doing = `waiting for the first answer about service '${name}'`;
     this.#deaf ??= this.#snapshots.listen((snapshot) => this.#hear(snapshot));
-    const pause = new Pause(this.#kit.wheel, call.life, this.#patienceMs, doing);
+    const pause = new Pause(this.#kit.wheel, call.life, this.#patienceMs, doing, 'pickMs');
     this.#waiting.set(pause, name);
     const cancelled = await pause.over;
     this.#leave(pause);

@@ -1,4 +1,4 @@
-import type { Life, Waiter } from '../core/life.ts';
+import type { Life, Spending, Waiter } from '../core/life.ts';
 import type { Status } from '../core/status.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
 
@@ -9,21 +9,26 @@ export const pause = (wheel: Wheel, life: Life, ms: number, doing: string): Prom
 /** A call's time of waiting, in milliseconds: over when it is up, by `end`, or with the call. Leaves nothing behind. */
 export class Pause extends Timer implements Waiter {
   readonly doing: string;
+  readonly spending: Spending;
+  readonly since: number;
   /** Null when its time was up or it was ended, the status when the call was cancelled meanwhile. */
   readonly over: Promise<Status | null>;
   readonly #wheel: Wheel;
   readonly #life: Life;
   #settle!: (status: Status | null) => void;
 
-  constructor(wheel: Wheel, life: Life, ms: number, doing: string) {
+  /** `spending`: what the call's time counts as. */
+  constructor(wheel: Wheel, life: Life, ms: number, doing: string, spending: Spending = 'waitMs') {
     super();
+    this.spending = spending;
+    this.since = wheel.now();
     this.#wheel = wheel;
     this.#life = life;
     this.doing = doing;
     this.over = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    wheel.arm(this, ms);
+    wheel.armAt(this, this.since + ms);
     life.wait(this);
   }
 
@@ -35,11 +40,16 @@ export class Pause extends Timer implements Waiter {
 
   expire(): void {
     this.#life.leave(this);
-    this.#settle(null);
+    this.#over(null);
   }
 
   cancelled(status: Status): void {
     this.#wheel.disarm(this);
+    this.#over(status);
+  }
+
+  #over(status: Status | null): void {
+    this.#life.spend(this.spending, this.#wheel.now() - this.since);
     this.#settle(status);
   }
 }

@@ -1,7 +1,6 @@
 import type { Call } from '../core/call.ts';
+import { isSpokenFor } from '../core/spoken-for.ts';
 
-/** Every spelling of our own prefix: what callers send under it reaches no app. */
-const ours = /^x[-_]outrigger([-_]|$)/;
 const token = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
 const none: readonly string[] = Object.freeze([]);
@@ -34,7 +33,7 @@ const rewritten: readonly string[] = ['te', 'host', 'grpc-timeout'];
 export const seenHeader = (name: string): ((call: Call) => readonly string[]) | { readonly why: string } => {
   const word = words.get(name);
   if (word !== undefined) return word;
-  if (rewritten.includes(name) || ours.test(name))
+  if (rewritten.includes(name) || isSpokenFor(name))
     return { why: `the app does not see the '${name}' that a caller sends: the mesh drops or rewrites it` };
   if (!token.test(name)) return { why: `'${name.slice(0, 64)}' is no header that a call can have` };
   return ({ arrival: { metadata } }) => {

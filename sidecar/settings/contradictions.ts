@@ -33,6 +33,12 @@ type Say = (path: (string | number)[], message: string) => void;
 const checkService: (file: File, settings: Settings, wrong: Say) => void = (file, settings, wrong) => {
   if (file.service?.port !== undefined && file.service.socket !== undefined)
     wrong(['service', 'socket'], "stands beside port: keep 'port' or 'socket', where the app answers");
+  const { contract } = file.service ?? {};
+  if (contract !== undefined && contract !== 'none' && settings.service?.app === null)
+    wrong(
+      ['service', 'contract'],
+      'has no app to speak of: add service.port or service.socket, or remove it',
+    );
   if (
     settings.service === null &&
     !(settings.discovery.from === 'static' && settings.identity.from === 'none')

@@ -47,7 +47,8 @@ export const limitList = {
   'reset-sample': {
     unit: 'count',
     default: 500,
-    about: 'Streams in a second from which resets are judged; verified peers ten times that',
+    about:
+      'Streams in a second from which resets are judged, of one connection and of a port without TLS; verified peers ten times that',
   },
   output: { unit: 'bytes', default: '1MiB', about: 'Bytes that wait for a peer that does not read' },
   held: { unit: 'bytes', default: '128MiB', about: 'Bytes that wait for windows, in the whole process' },
@@ -73,6 +74,11 @@ export const limitList = {
   'longest-call': { unit: 'time', default: '24h', about: 'Longest deadline that is granted' },
   'ping-interval': { unit: 'time', default: '2s', about: 'Silence after which another outrigger is pinged' },
   'ping-timeout': { unit: 'time', default: '2s', about: 'Time to answer such a ping' },
+  hops: {
+    unit: 'count',
+    default: 16,
+    about: 'Services that one call may come through, one behind the other, as its baggage counts them',
+  },
   'streams-app': { unit: 'count', default: 1024, about: 'Calls at a time on one connection of the app' },
   'streams-peers': { unit: 'count', default: 100, about: 'Calls at a time on one connection of a peer' },
   'admin-connections': { unit: 'count', default: 32, about: 'Connections to the admin port at a time' },

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve as resolvePath } from 'node:path';
+import { withContracts } from './contracts.ts';
 import { type Complaint, contradictions } from './contradictions.ts';
 import { describe, isMapping, locate } from './describe.ts';
 import { readPage } from './page.ts';
@@ -61,13 +62,15 @@ export const readSettings = (
   const ask = { page, name, overlay, environment, content, what: 'the file', shape: jsonSchema };
   const parsed = schema.safeParse(content);
   if (!parsed.success) throw inOrder(parsed.error.issues.flatMap((issue) => describe(issue, ask)));
-  const settings = resolve(parsed.data, directory, freePorts);
+  const resolved = resolve(parsed.data, directory, freePorts);
+  const { settings, errors: unreadable } = withContracts(parsed.data, resolved, directory);
   const { errors, warnings } = contradictions(parsed.data, settings);
   const place = (complaint: Complaint): Problem => ({
     at: locate(complaint.path, ask),
     message: `${complaint.path.join('.')} ${complaint.message}`,
   });
-  if (errors.length > 0) throw inOrder(errors.map(place));
+  const wrong = [...unreadable, ...errors];
+  if (wrong.length > 0) throw inOrder(wrong.map(place));
   return { settings, warnings: warnings.map(place) };
 };
 

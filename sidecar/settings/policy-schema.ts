@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Fault, PolicyWords } from '../core/policy.ts';
 import { Code, codeNames } from '../core/status.ts';
-import { flagWords, oneOf, reading, text, whole } from './shapes.ts';
+import { flagWords, oneOf, reading, serviceName, text, whole } from './shapes.ts';
 import { readDuration } from './units.ts';
 
 /** Words that are about a whole service: its calls share connections, endpoints and budgets. */
@@ -60,6 +60,10 @@ const code = z
     error: () => 'must be the name of a gRPC code, such as UNAVAILABLE',
   })
   .transform((name) => Code[name as keyof typeof Code]);
+/** One of those after which a call is tried again. */
+const retried = code.refine((value) => value !== Code.DEADLINE_EXCEEDED, {
+  error: () => 'must not be DEADLINE_EXCEEDED: the deadline is of all tries together, and is over then',
+});
 
 const fault: z.ZodType<Fault> = z
   .strictObject({
@@ -98,7 +102,7 @@ const ofBoth = {
     .strictObject({
       attempts: count(1, 5, 3, 'Tries of one call in all; 1: it is never tried again'),
       codes: z
-        .array(code)
+        .array(retried)
         .max(16)
         .optional()
         .meta({ description: 'Tried again where the method is idempotent' }),
@@ -204,6 +208,18 @@ export const policiesSchema: z.ZodType<Record<string, PolicyFile>> = z.record(
   ),
   policySchema,
 );
+
+/** Whose faults act. */
+export const faultsSchema: z.ZodType<{ policies: boolean; from: string[] }> = z.strictObject({
+  policies: z
+    .boolean({ error: () => 'must be true or false' })
+    .prefault(false)
+    .meta({ description: '`faults` of policies, on calls that leave' }),
+  from: z
+    .array(serviceName)
+    .prefault([])
+    .meta({ description: 'Services whose `x-outrigger-fault` acts, on calls that come in' }),
+});
 
 /** One policy as JSON Schema. */
 export const policyJsonSchema = (): Record<string, unknown> =>

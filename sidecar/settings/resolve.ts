@@ -38,6 +38,7 @@ export const resolve = (file: File, directory: string, freePorts: boolean): Sett
     intentions:
       rulesOf(file.intentions)?.map(({ from, allow }) => ({ from, to: service?.name ?? '*', allow })) ?? null,
     auditsIntentions: file.intentions !== undefined && !Array.isArray(file.intentions),
+    faults: file.faults,
     limits: file.limits,
     drain: file.drain,
     log: { level: file.log.level, access: file.log.access === 'none' ? null : file.log.access },

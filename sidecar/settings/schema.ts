@@ -1,19 +1,22 @@
 import { z } from 'zod';
-import { isHost, type Place, readHostPort, readSocketPath } from './address.ts';
+import type { Place } from './address.ts';
+import { type IdentityFile, identity } from './identity-schema.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
-import { type PolicyFile, policiesSchema } from './policy-schema.ts';
-import type { LogLevel } from './settings.ts';
 import {
-  flagWords,
-  measured,
-  metaWords,
-  oneOf,
-  reading,
-  serviceName,
-  tagWords,
-  text,
-  whole,
-} from './shapes.ts';
+  advertised,
+  type ContractFile,
+  contract,
+  control,
+  path,
+  place,
+  placeOrSocket,
+  stateDir,
+  tlsName,
+  url,
+} from './places.ts';
+import { faultsSchema, type PolicyFile, policiesSchema } from './policy-schema.ts';
+import type { LogLevel } from './settings.ts';
+import { flagWords, measured, metaWords, oneOf, serviceName, tagWords, whole } from './shapes.ts';
 
 /** The file after its schema: every key checked by itself, defaults filled in, nothing compared yet. */
 export interface File {
@@ -23,6 +26,7 @@ export interface File {
         port?: number | undefined;
         socket?: string | undefined;
         check: 'grpc' | 'tcp' | 'none';
+        contract?: ContractFile | undefined;
         meta?: Record<string, string> | undefined;
         tags?: string[] | undefined;
       }
@@ -43,10 +47,12 @@ export interface File {
   'allow-plaintext-peers': boolean;
   advertise?: { host: string; port: number | null } | undefined;
   upstreams: Record<string, Place>;
-  balance?: 'two-choices' | 'round-robin' | undefined;
+  balance?: PolicyFile['balance'];
   flags: Record<string, string>;
+  contracts: Record<string, string>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
+  faults: { policies: boolean; from: string[] };
   limits: Limits;
   drain: Drain;
   log: { level: LogLevel; access: number | 'none' };
@@ -72,16 +78,6 @@ export interface ConsulFile {
   verify: boolean;
 }
 
-/** The three ways to say who we are; a plain word is short for `from`. */
-export type IdentityFile =
-  | 'consul'
-  | 'none'
-  | {
-      from?: 'consul' | 'files' | 'none' | undefined;
-      files?: { cert: string; key: string; ca: string } | undefined;
-      'min-version'?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    };
-
 const shareError = (): string => 'must be a number from 0 to 1, such as 0.01, or none';
 const share = z.union(
   [
@@ -91,35 +87,6 @@ const share = z.union(
   { error: shareError },
 );
 const yesOrNo = z.boolean({ error: () => 'must be true or false' });
-
-const path = text('the path of a file', './orders.pem', /^[^\0]+$/);
-const place = reading('host:port', '127.0.0.1:15000', readHostPort);
-const placeOrSocket = reading<Place>(
-  'host:port or unix:PATH',
-  '127.0.0.1:15001',
-  (value) => readSocketPath(value) ?? readHostPort(value),
-);
-const control = reading<{ path: string } | 'default' | 'none'>(
-  'unix:PATH, default or none',
-  'unix:/run/user/1000/orders.sock',
-  (value) => (value === 'default' || value === 'none' ? value : readSocketPath(value)),
-);
-const stateDir = reading<{ path: string } | 'default' | 'none'>(
-  'the path of a directory, default or none',
-  './state',
-  (value) => (value === 'default' || value === 'none' ? value : value === '' ? null : { path: value }),
-);
-const url = text(
-  'the URL of a Consul agent without a path',
-  'http://127.0.0.1:8500',
-  /^https?:\/\/[^/?#@\s]+\/?$/,
-);
-const tlsName = text('a host name', 'server.dc1.consul', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/);
-const advertised = reading('a host, or host:port', '10.0.0.7:15002', (value) => {
-  if (isHost(value)) return { host: value, port: null };
-  const found = readHostPort(value);
-  return found === null || found.port === 0 ? null : found;
-});
 
 const limit = (definition: LimitDefinition): z.ZodType<number> => {
   const { unit, about } = definition;
@@ -146,6 +113,10 @@ const service = z.strictObject({
   socket: path.optional().meta({ description: 'Unix socket where the app answers, in place of a port' }),
   check: oneOf('grpc', 'tcp', 'none').prefault('tcp').meta({
     description: 'How the health of the app is asked: grpc.health.v1, connecting, or not at all',
+  }),
+  contract: contract.optional().meta({
+    description:
+      'What callers learn of its methods: a descriptor set (protoc -o), reflection, none, or auto: reflection, if the app has it. Default auto with Consul',
   }),
   meta: metaWords.optional().meta({
     description: "Metadata in Consul, such as { version: '2' }: what a subset's filter can ask for",
@@ -205,27 +176,6 @@ const discovery = z.strictObject({
     .meta({ description: 'Peers stand in this file, which is read again when it changes' }),
 });
 
-const files = z.strictObject({
-  cert: path.meta({ description: 'PEM: the leaf, then its intermediates' }),
-  key: path.meta({ description: 'PEM of the private key' }),
-  ca: path.meta({ description: 'PEM of every trusted root' }),
-});
-const identity = z.union(
-  [
-    z.enum(['consul', 'none']),
-    z.strictObject({
-      from: oneOf('consul', 'files', 'none')
-        .optional()
-        .meta({ description: 'Default consul with discovery from Consul' }),
-      files: files.optional().meta({ description: 'Certificates from files, read again when they change' }),
-      'min-version': oneOf('TLSv1.2', 'TLSv1.3').optional().meta({
-        description: 'Least version of TLS between sidecars. Default `TLSv1.2`, for proxies of other makes',
-      }),
-    }),
-  ],
-  { error: () => 'must be consul, none, or { files: { cert: PATH, key: PATH, ca: PATH } }' },
-);
-
 const intention = z.strictObject({
   from: z
     .union([z.literal('*'), serviceName], { error: () => "must be a service name or '*', such as web" })
@@ -259,12 +209,16 @@ export const schema: z.ZodType<File> = z
     upstreams: z.record(serviceName, placeOrSocket).prefault({}).meta({
       description: 'Listeners that each stand for one service, for clients that cannot name it',
     }),
-    balance: oneOf('two-choices', 'round-robin')
+    balance: oneOf('peak-ewma', 'two-choices', 'round-robin')
       .optional()
-      .meta({ description: 'How an endpoint is chosen, unless a policy says it. Default `two-choices`' }),
+      .meta({ description: 'How an endpoint is chosen, unless a policy says it. Default `peak-ewma`' }),
     flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),
+    contracts: z.record(serviceName, path).prefault({}).meta({
+      description:
+        'Descriptor sets of services that are called, by name, where no sidecar tells of their methods',
+    }),
     policies: policiesSchema.prefault({}).meta({
       description:
         "How calls to a service are treated, by its name, or '*' for all; docs/policies.md has the order",
@@ -278,6 +232,9 @@ export const schema: z.ZodType<File> = z
         description:
           "Who may call us, with static discovery; without the key every verified caller may. `audit` with Consul's, `{ audit: LIST }` with the file's: what they would refuse is told, and passes",
       }),
+    faults: faultsSchema
+      .prefault({})
+      .meta({ description: 'Faults made on purpose; none unless it is said here' }),
     limits: section(limitList).meta({ description: 'What one sidecar spends at most' }),
     drain: section(drainList).meta({ description: 'What happens at SIGTERM' }),
     log: z

@@ -29,6 +29,8 @@ export interface Settings {
   readonly intentions: readonly Intention[] | null;
   /** True where intentions refuse nobody, and tell whom they would. */
   readonly auditsIntentions: boolean;
+  /** Whose faults act: those of policies, and those that these services ask for. */
+  readonly faults: { readonly policies: boolean; readonly from: readonly string[] };
   readonly limits: Limits;
   readonly drain: Drain;
   /** `access`: the share of the calls that went well that leave a line; null: no call does. */
@@ -45,7 +47,19 @@ export interface ServiceSettings {
   /** What Consul says of us beside; subsets are made of it. Absent: nothing. */
   readonly meta?: Readonly<Record<string, string>>;
   readonly tags?: readonly string[];
+  /** Where what callers learn of its methods comes from. Absent: auto. */
+  readonly contract?: ContractSettings;
 }
+
+/**
+ * What callers learn of the app's methods. `auto`: what its reflection says, if it has any; `reflection`: the same, and
+ * told when it has none; or the contract in a descriptor set, as it was when the settings were read.
+ */
+export type ContractSettings =
+  | 'auto'
+  | 'reflection'
+  | 'none'
+  | { readonly path: string; readonly hash: string; readonly document: string };
 
 /** The sidecar's own listeners. */
 export interface ListenSettings {

@@ -28,6 +28,9 @@ export const whole = (least: number, most: number, must: string, example: number
   return z.int({ error }).min(least, { error }).max(most, { error });
 };
 
+/** A file. */
+export const path: z.ZodString = text('the path of a file', './orders.pem', /^[^\0]+$/);
+
 /** One of a few words. */
 export const oneOf = <const T extends readonly string[]>(...words: T): z.ZodType<T[number], T[number]> =>
   z.enum(words, { error: () => `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });

@@ -23,7 +23,6 @@ export const accessQuestion = (
     allowByDefault: false,
     because: 'Consul has not said the default yet',
   };
-  let trustDomain = '';
 
   /** What agent/connect/authorize says of a caller that nobody has heard of. */
   const askNobody = async (
@@ -33,16 +32,13 @@ export const accessQuestion = (
   ): Promise<void> => {
     let nobody = 'outrigger-asks-for-the-default';
     while (entries.some((entry) => entry.SourceName === nobody)) nobody += '-';
-    if (trustDomain === '') trustDomain = (await door.roots({ signal })).value.TrustDomain;
-    const caller = `spiffe://${trustDomain}/ns/default/dc/dc1/svc/${nobody}`;
-    const { Authorized, Reason } = await door.authorize(target, caller, signal);
+    const { Authorized, Reason } = await door.authorize(target, nobody, signal);
     known = { allowByDefault: Authorized, because: Reason === '' ? 'agent/connect/authorize' : Reason };
   };
 
   /** The default of callers that no intention is about. */
   const askDefault = async (entries: readonly IntentionEntry[], signal: AbortSignal): Promise<void> => {
     await askNobody(service, entries, signal).catch((thrown) => {
-      trustDomain = '';
       const cause = reasonOf(thrown);
       kit.log.warn(
         { service, cause },
@@ -61,7 +57,6 @@ export const accessQuestion = (
       return;
     }
     await askNobody(`${service}-default`, entries, signal).catch((thrown) => {
-      trustDomain = '';
       known = { allowByDefault: false, because: `Consul does not tell its default: ${reasonOf(thrown)}` };
     });
   };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConnectEntry } from '../consul/answers.ts';
+import { contractKey, isContractHash } from '../core/contract.ts';
 import type { Address } from '../core/endpoint.ts';
 import { forbidden } from '../core/forbidden.ts';
 
@@ -41,7 +42,18 @@ const addressOf = (service: string, { Node, Service }: ConnectEntry, refuse: Ref
     refuse(why, `${said}: such an address is never dialled (${why})`);
     return null;
   }
-  return { id: isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`, host, port, service };
+  // The nearer word counts: who says it of a service means it.
+  const zone = Service.Meta?.['zone'] || Node.Meta?.['zone'] || '';
+  const contract = Service.Meta?.[contractKey] ?? '';
+  const id = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  return {
+    id,
+    host,
+    port,
+    service,
+    ...(zone !== '' && { zone }),
+    ...(isContractHash(contract) && { contract }),
+  };
 };
 
 const unbracketed = (host: string): string =>

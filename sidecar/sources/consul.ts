@@ -122,6 +122,11 @@ class ConsulSource implements Source {
     return this.#trouble ?? this.#targets.trouble();
   }
 
+  away(): boolean {
+    // Intentions are asked of our own agent; a target may be in a datacenter that is cut off.
+    return this.#options.service === null ? this.#targets.areAway() : this.#trouble !== null;
+  }
+
   close(): void {
     this.#options.signal.removeEventListener('abort', this.#close);
     this.#stop.abort();

@@ -25,8 +25,6 @@ export interface PoliciesSourceOptions {
 const prefix = 'outrigger/policy/';
 /** Policies that are read at most. Known ones go first: a flood of new keys pushes none out. */
 const mostPolicies = 256;
-/** Bytes of the longest policy: one holds the loop that carries the calls for 4 ms at most, and between two calls go. */
-const longestPolicy = 4 * 1024;
 
 /** What a key held when it was read last. */
 interface Document {
@@ -118,11 +116,13 @@ class PoliciesSource implements Source {
     }
     // Asked once while there is nothing, and again each time that everything seems to be gone.
     if (answer.value.length === 0 && (this.#mayRead !== true || this.#held.length > 0)) {
-      const { status } = await door.look(`/kv/${prefix.slice(0, -1)}`, question.signal);
+      const { status, text } = await door.look(`/kv/${prefix.slice(0, -1)}?stale`, question.signal);
       if (isRefusal(status)) {
         this.#mayNotRead();
         return { ...answer, value: this.#held };
       }
+      // An agent that cannot say (it is too busy, or has no leader) must not make an empty tree believed.
+      if (status !== 200 && status !== 404) throw new ConsulError('status', text, status);
     }
     const wasRefused = this.#mayRead === false;
     this.#mayRead = true;
@@ -179,12 +179,7 @@ class PoliciesSource implements Source {
         throw new Error(
           `${Key}: '${service.slice(0, 64)}' is not the name of a service, and not '*': delete it`,
         );
-      const bytes = Buffer.from(Value ?? '', 'base64');
-      if (bytes.length > longestPolicy)
-        throw new Error(
-          `${Key}: is ${bytes.length} bytes long, a policy may have ${longestPolicy}: shorten it`,
-        );
-      const rules = await read(bytes.toString('utf8'), Key, service);
+      const rules = await read(Buffer.from(Value ?? '', 'base64').toString('utf8'), Key, service);
       kit.log.info({ key: Key, rules: rules.length }, 'a policy from KV holds');
       return { value: Value, rules, problem: null };
     } catch (thrown) {

@@ -8,6 +8,7 @@ import type {
   PolicyValues,
   ServicePolicy,
 } from '../core/policy.ts';
+import { policyConflicts } from '../core/policy-conflicts.ts';
 import { frozenMap } from './freeze.ts';
 
 /**
@@ -23,12 +24,14 @@ export const policyMerger = (
   values: PolicyValues,
 ): ((rules: readonly PolicyRule[], faults: readonly PolicyFault[]) => Policies) => {
   let last: { readonly rules: readonly PolicyRule[]; readonly policies: Policies } | null = null;
+  const merger = new Merger(values);
   return (rules, faults) => {
     const same = last !== null && isDeepStrictEqual(last.rules, rules) ? last.policies : null;
     if (same !== null && isDeepStrictEqual(same.faults, faults)) return same;
-    const merged = same ?? merge(values, rules);
+    const merged = same ?? merger.merge(rules);
     const frozen = Object.freeze(faults.map((fault) => Object.freeze({ ...fault })));
-    const policies = Object.freeze({ any: merged.any, services: merged.services, faults: frozen });
+    const conflicts = same?.conflicts ?? Object.freeze(policyConflicts(merged));
+    const policies = Object.freeze({ any: merged.any, services: merged.services, faults: frozen, conflicts });
     last = { rules, policies };
     return policies;
   };
@@ -40,40 +43,120 @@ const layers: readonly PolicyLayer[] = ['contract', 'entries', 'file', 'kv'];
 const rank = ({ layer, service, method }: PolicyRule): number =>
   layers.indexOf(layer) * 6 + (service === '*' ? 0 : 3) + (method === '' ? 0 : method.endsWith('/*') ? 1 : 2);
 
-const merge = (values: PolicyValues, rules: readonly PolicyRule[]): Omit<Policies, 'faults'> => {
-  const base = leavesOf(values);
-  const ordered = [...rules].sort((one, other) => rank(one) - rank(other));
-  const common = ordered.filter(({ service }) => service === '*');
-  const byService = new Map<string, PolicyRule[]>();
-  for (const { service } of ordered) if (service !== '*') byService.set(service, []);
-  for (const rule of ordered) if (rule.service !== '*') byService.get(rule.service)!.push(rule);
-  const services = [...byService].map(([service, own]): [string, ServicePolicy] => [
-    service,
-    servicePolicy(
-      base,
-      own.concat(common).sort((one, other) => rank(one) - rank(other)),
-    ),
-  ]);
-  return { any: servicePolicy(base, common), services: frozenMap(services) };
-};
+/** Rules with their places in the order. A contract has thousands: each is looked at once. */
+interface Ranked {
+  readonly rule: PolicyRule;
+  readonly rank: number;
+}
+
+const inOrder = (ranked: readonly Ranked[]): Ranked[] =>
+  [...ranked].sort((one, other) => one.rank - other.rank);
+
+/** What was merged of one service, and of what. */
+interface MergedService {
+  readonly rules: readonly PolicyRule[];
+  readonly policy: ServicePolicy;
+}
+
+/** Merges service by service: where one has a new contract, the others are as they were. */
+class Merger {
+  readonly #base: Leaves;
+  #common: MergedService | null = null;
+  #services: ReadonlyMap<string, MergedService> = new Map();
+
+  constructor(values: PolicyValues) {
+    this.#base = leavesOf(values);
+  }
+
+  merge(rules: readonly PolicyRule[]): Pick<Policies, 'any' | 'services'> {
+    const common: Ranked[] = [];
+    const byService = new Map<string, Ranked[]>();
+    for (const rule of rules) {
+      const ranked = { rule, rank: rank(rule) };
+      if (rule.service === '*') common.push(ranked);
+      else {
+        const own = byService.get(rule.service);
+        if (own === undefined) byService.set(rule.service, [ranked]);
+        else own.push(ranked);
+      }
+    }
+    this.#common = this.#merged(common, this.#common);
+    const services = new Map<string, MergedService>();
+    for (const [service, own] of byService)
+      services.set(service, this.#merged(own.concat(common), this.#services.get(service) ?? null));
+    this.#services = services;
+    const policies = [...services].map(([service, { policy }]): [string, ServicePolicy] => [service, policy]);
+    return { any: this.#common.policy, services: frozenMap(policies) };
+  }
+
+  #merged(ranked: readonly Ranked[], before: MergedService | null): MergedService {
+    const rules = inOrder(ranked).map(({ rule }) => rule);
+    if (before !== null && isDeepStrictEqual(before.rules, rules)) return before;
+    return { rules, policy: servicePolicy(this.#base, rules) };
+  }
+}
 
 /** `rules`: those that speak of one service or of all, in order. */
 const servicePolicy = (base: Leaves, rules: readonly PolicyRule[]): ServicePolicy => {
-  const methods = new Set(rules.map(({ method }) => method));
-  methods.delete('');
-  const of = (method: string): Policy =>
-    policyFrom(
-      base,
-      rules.filter((rule) => speaksOf(rule, method)),
-    );
-  const own = [...methods].map((method): [string, Policy] => [method, of(method)]);
-  return Object.freeze({ all: of(''), methods: own.length === 0 ? null : frozenMap(own) });
+  // What speaks of many methods, by its place among all; and what speaks of exactly one.
+  const wide: Placed[] = [];
+  const exact = new Map<string, Placed[]>();
+  for (const [place, rule] of rules.entries()) {
+    if (rule.method === '' || rule.method.endsWith('/*')) wide.push({ place, rule });
+    if (rule.method === '') continue;
+    const own = exact.get(rule.method) ?? [];
+    if (own.length === 0) exact.set(rule.method, own);
+    if (!rule.method.endsWith('/*')) own.push({ place, rule });
+  }
+  const merged = new Merged(base);
+  const of = (method: string, own: readonly Placed[]): Policy => {
+    const heard = wide.filter(({ rule }) => speaksOf(rule, method));
+    const first = heard.length === 0 || own.length === 0 || own.at(-1)!.place < heard[0]!.place;
+    const all = first ? own.concat(heard) : [...heard, ...own].sort((one, other) => one.place - other.place);
+    return merged.of(all);
+  };
+  const methods = [...exact].map(([method, own]): [string, Policy] => [method, of(method, own)]);
+  return Object.freeze({ all: of('', []), methods: methods.length === 0 ? null : frozenMap(methods) });
 };
 
-const speaksOf = (rule: PolicyRule, method: string): boolean =>
-  rule.method === '' ||
-  rule.method === method ||
-  (rule.method.endsWith('/*') && method.startsWith(rule.method.slice(0, -1)));
+interface Placed {
+  readonly place: number;
+  readonly rule: PolicyRule;
+}
+
+const speaksOf = ({ method: said }: PolicyRule, method: string): boolean =>
+  said === '' || said === method || (said.endsWith('/*') && method.startsWith(said.slice(0, -1)));
+
+/** Policies by the words that they were merged of: the methods of a contract have few that differ. */
+class Merged {
+  readonly #base: Leaves;
+  readonly #numbers: Map<unknown, number> = new Map();
+  readonly #policies: Map<string, Policy> = new Map();
+
+  constructor(base: Leaves) {
+    this.#base = base;
+  }
+
+  of(placed: readonly Placed[]): Policy {
+    let key = '';
+    for (const { rule } of placed) key += `${this.#number(rule.words)}:${this.#number(rule.origin)} `;
+    let policy = this.#policies.get(key);
+    if (policy === undefined) {
+      policy = policyFrom(
+        this.#base,
+        placed.map(({ rule }) => rule),
+      );
+      this.#policies.set(key, policy);
+    }
+    return policy;
+  }
+
+  #number(thing: unknown): number {
+    let number = this.#numbers.get(thing);
+    if (number === undefined) this.#numbers.set(thing, (number = this.#numbers.size));
+    return number;
+  }
+}
 
 /** Values by their path: `timeout`, `flags.express`. */
 type Leaves = ReadonlyMap<string, unknown>;

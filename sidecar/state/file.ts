@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { strangersRights } from './place.ts';
 
 /** What a file of state is about. A file that says anything else is another's. */
@@ -100,23 +100,40 @@ export const writeState = async (
   await remove(beside);
   const file = await open(beside, 'wx', 0o600);
   try {
-    await file.writeFile(octets);
-    await file.sync();
-  } catch (thrown) {
+    await file.writeFile(octets).then(() => file.sync());
     await file.close();
+    await rename(beside, path);
+  } catch (thrown) {
+    await file.close().catch(() => {}); // it may be closed already
     await remove(beside);
     throw thrown;
   }
-  await file.close();
-  await rename(beside, path);
   const directory = await open(dirname(path), constants.O_RDONLY);
   // The name is on the disk too. Some file systems cannot sync a directory: then a crash may lose this one write.
   await directory.sync().catch(() => {});
   await directory.close();
 };
 
+/** Milliseconds after which what is half written belongs to nobody any more. */
+const orphanedMs = 60_000;
+
+/** Removes what processes that were killed have left half written in `directory`: there may be a key in it. */
+export const sweepState = async (directory: string, wall: number): Promise<void> => {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.filter((each) => /\.json\.\d+\.new$/.test(each))) {
+    const path = join(directory, name);
+    const age = await lstat(path).then(
+      ({ mtimeMs }) => wall - mtimeMs,
+      () => 0,
+    );
+    if (age > orphanedMs) await remove(path);
+  }
+};
+
 const readOwn = async (path: string): Promise<string | null> => {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown) => {
+  // Not waiting for who would write into a pipe.
+  const how = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, how).catch((thrown) => {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
     if (code === 'ELOOP')
@@ -136,10 +153,13 @@ const readOwn = async (path: string): Promise<string | null> => {
   }
 };
 
+/** No date is further from 1970, milliseconds. */
+const latest = 8.64e15;
+
 const firstLine = (line: string): FirstLine | null => {
   try {
     const read = JSON.parse(line) as FirstLine | null;
-    return read?.outrigger === 'state' && Number.isFinite(read.savedAt) ? read : null;
+    return read?.outrigger === 'state' && Math.abs(read.savedAt) <= latest ? read : null;
   } catch {
     return null;
   }

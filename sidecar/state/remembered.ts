@@ -2,6 +2,7 @@ import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Slice } from '../core/snapshot.ts';
 import { timer } from '../core/wheel.ts';
+import { sourceOver } from '../sources/over.ts';
 import type { Source } from '../sources/source.ts';
 import { type Kept, oldestMs } from './file.ts';
 
@@ -9,6 +10,10 @@ import { type Kept, oldestMs } from './file.ts';
 export interface RememberingSource extends Source {
   /** True while anything that was kept is in force. */
   inUse(): boolean;
+  /** True once the source has said anything about what was kept, or nothing of it is left. */
+  isHeard(): boolean;
+  /** What the source says, and of what was kept all that it has neither confirmed nor replaced. */
+  whole(): Slice;
 }
 
 /** How long the source may take for its first answer before what was kept stands in, milliseconds. */
@@ -37,10 +42,10 @@ export const rememberingSource = (
   let state: 'waiting' | 'in use' | 'over' = 'waiting';
 
   let isHeard = false;
+  const whole = (): Slice => filled(source.slice.value, left);
   const say = (): void => {
     isHeard = confirm(left, source.slice.value) || isHeard;
-    if (state === 'in use') slice.set(filled(source.slice.value, left));
-    else slice.set(source.slice.value);
+    slice.set(state === 'in use' ? whole() : source.slice.value);
   };
   const enter = (next: typeof state, message: string): void => {
     state = next;
@@ -70,19 +75,17 @@ export const rememberingSource = (
   const names = new Set([...(kept.value.services?.keys() ?? []), ...(kept.value.asked?.keys() ?? [])]);
   for (const name of names) source.want(name);
   kit.wheel.arm(look, lookEveryMs);
-  return {
+  return sourceOver(source, {
     slice,
-    want: (service) => source.want(service),
-    heed: (isBusy) => source.heed?.(isBusy),
-    describe: (service) => source.describe(service),
-    trouble: () => source.trouble(),
     inUse: () => state === 'in use',
+    isHeard: () => isHeard || left.size === 0,
+    whole,
     close: () => {
       kit.wheel.disarm(look);
       deaf();
       source.close();
     },
-  };
+  });
 };
 
 /** What is left of a kept slice: its parts, maps with the entries that nobody has confirmed or replaced. */
@@ -91,7 +94,7 @@ type Left = Map<string, unknown>;
 const leftOf = (slice: Slice): Left =>
   new Map(
     Object.entries(slice)
-      .filter(([part]) => part !== 'origin')
+      .filter(([part, value]) => part !== 'origin' && !(value instanceof Map && value.size === 0))
       .map(([part, value]) => [part, value instanceof Map ? new Map(value) : value]),
   );
 

@@ -6,8 +6,9 @@ import type { Kit } from '../core/kit.ts';
 import type { Slice } from '../core/snapshot.ts';
 import { readSpiffe } from '../core/spiffe.ts';
 import { pairUp } from '../identity/pair.ts';
+import { isAway } from '../sources/over.ts';
 import type { Source } from '../sources/source.ts';
-import { type Kept, oldestMs, readState, type StateHead, StateRefused } from './file.ts';
+import { type Kept, oldestMs, readState, type StateHead, StateRefused, sweepState } from './file.ts';
 import { ownDirectory, type StateDir, usualPlace } from './place.ts';
 import { readSlice, writeSlice } from './plain.ts';
 import { type RememberingSource, rememberingSource } from './remembered.ts';
@@ -50,6 +51,7 @@ export const openState = async (options: StateOptions): Promise<State> => {
   const { stateDir, service, agent, keepsIdentity, kit, env } = options;
   const directory = await directoryOf(stateDir, env, kit);
   if (directory === null) return stateless;
+  await sweepState(directory, kit.clock.wall());
   const head = (part: Part): StateHead => ({ part, service: service ?? '', agent });
   // Of several agents none overwrites what another said.
   const name = `${service ?? 'proxy'}-${short(`${service ?? ''} ${agent}`)}`;
@@ -89,14 +91,15 @@ export const openState = async (options: StateOptions): Promise<State> => {
       const remembered = kept === null ? null : rememberingSource(part, source, kept, kit);
       if (remembered !== null) remembering.push(remembered);
       const { slice } = remembered ?? source;
-      // What stands in, or is not confirmed any more, must not look younger than it is; nor may silence look like none.
+      // While Consul is away nothing may look younger than it is, and silence must not look like none. When it
+      // answers, names of which it has said nothing yet stay: another start may come before it does.
       const isSilent = (): boolean => part === 'policies' && source.slice.value.policies === undefined;
       const isSure = (): boolean =>
-        remembered?.inUse() !== true &&
-        source.trouble() === null &&
-        slice.value.access?.awaited !== true &&
+        remembered?.isHeard() !== false &&
+        !isAway(source) &&
+        source.slice.value.access?.awaited !== true &&
         !isSilent();
-      keep(part, slice, () => (isSure() ? writeSlice(slice.value) : null));
+      keep(part, slice, () => (isSure() ? writeSlice(remembered?.whole() ?? slice.value) : null));
       return remembered ?? source;
     },
     inUse: () => remembering.some((source) => source.inUse()),

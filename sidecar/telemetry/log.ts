@@ -20,9 +20,16 @@ export interface LogOptions {
 /** Control characters beyond ASCII and those that turn the direction of text: JSON lets them through, a terminal obeys. */
 const treacherous = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
+/**
+ * Characters that are written at once: twice as many bytes at most, and what has no more than 4,096 of them is not cut
+ * by another process that writes to the same pipe. `outrigger run`, its sidecar and the app share one.
+ */
+const longestWrite = 2048;
+
 /** Opens the log: one JSON line per event on stderr, written without waiting and flushed when the process ends. */
 export const openLog = ({ level, base = {}, destination }: LogOptions): OpenLog => {
-  const stderr = destination === undefined ? pino.destination({ dest: 2, sync: false }) : null;
+  const stderr =
+    destination === undefined ? pino.destination({ dest: 2, sync: false, maxWrite: longestWrite }) : null;
   const target = destination ?? stderr!;
   const safe: DestinationStream = {
     write: (line) =>

@@ -81,6 +81,10 @@ export class CallerBody implements Body {
     this.#credit(this.#sent);
   }
 
+  branch(): Body | null {
+    return this.ended && this.#replayable && !this.#over ? new Branch(this, this.#recording) : null;
+  }
+
   commit(): void {
     this.#replayable = false;
     this.#freeRecording();
@@ -103,5 +107,41 @@ export class CallerBody implements Body {
   #freeRecording(): void {
     this.#recording?.free();
     this.#recording = null;
+  }
+}
+
+/**
+ * Branch is a request that has wholly come, once more, for an attempt beside another. What it sends was credited to the
+ * caller when it was recorded, and is freed with the recording.
+ */
+class Branch implements Body {
+  readonly ended = true;
+  readonly #body: CallerBody;
+  readonly #recording: Recording | null;
+
+  /** `recording` is null for a request without a byte. */
+  constructor(body: CallerBody, recording: Recording | null) {
+    this.#body = body;
+    this.#recording = recording;
+  }
+
+  get replayable(): boolean {
+    return this.#body.replayable;
+  }
+
+  attach(sink: BodySink): void {
+    this.#recording?.replay((piece) => sink.write(piece, 0, piece.length));
+    sink.end();
+  }
+
+  detach(): void {}
+  taken(): void {}
+
+  branch(): Body | null {
+    return this.#body.branch();
+  }
+
+  commit(): void {
+    this.#body.commit();
   }
 }

@@ -1,13 +1,14 @@
-import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import { type Abort, ErrorCode, type Stream, type StreamListener } from '../../wire/index.ts';
 import type { Call } from '../core/call.ts';
+import type { Ledger } from '../core/ledger.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
-import type { Status } from '../core/status.ts';
+import { isOurs } from '../core/spoken-for.ts';
+import { Code, type Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
 import { encodeMessage } from './grpc-message.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
-import { isOurs } from './words.ts';
 
 /**
  * CallerStream stands between a caller's stream and the stack: it hands in the request, and relays the reply.
@@ -22,16 +23,27 @@ export class CallerStream implements StreamListener, ReplySink {
   /** Who speaks in messages of the mesh's own. */
   readonly #speaker: string;
   readonly #resets: Count;
+  readonly #ledger: Ledger;
   #reply: Reply | null = null;
   #headSent = false;
   #over = false;
 
-  constructor(stream: Stream, body: CallerBody, life: Life, speaker: string, resets: Count) {
+  constructor(
+    stream: Stream,
+    body: CallerBody,
+    life: Life,
+    {
+      speaker,
+      resets,
+      ledger,
+    }: { readonly speaker: string; readonly resets: Count; readonly ledger: Ledger },
+  ) {
     this.#stream = stream;
     this.#body = body;
     this.#life = life;
     this.#speaker = speaker;
     this.#resets = resets;
+    this.#ledger = ledger;
   }
 
   /** The call as it goes to the app, while it is in progress. */
@@ -83,6 +95,7 @@ export class CallerStream implements StreamListener, ReplySink {
     // Whoever was told has stopped, though the stack hears of it a little later: the place is free at once.
     const stopped = this.#life.cancel(status);
     this.#reply?.discard();
+    this.#ledger.gone(this.#life, this.#stream.connection.loop.now());
     if (stopped || this.#reply !== null) this.#release();
   }
 
@@ -98,9 +111,21 @@ export class CallerStream implements StreamListener, ReplySink {
   finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
     if (this.#over) return;
     this.#over = true;
-    const fields = status.from === 'peer' && trailers.length > 0 ? trailers : this.#ours(status, trailers);
+    if (status.isReset === true) return this.#cut(status);
+    const isWritten = status.from !== 'peer' || trailers.length === 0;
+    let fields = isWritten ? this.#ours(status, trailers) : trailers;
+    if (status.code !== Code.OK || this.#life.isSlow)
+      fields = this.#ledger.close(this.#life, fields, this.#stream.connection.loop.now(), isWritten);
     this.#body.close();
     this.#end(fields, never);
+    this.#life.settle(status);
+    if (this.#reply !== null) this.#release();
+  }
+
+  /** Resets the caller's stream, as a peer would that fails. */
+  #cut(status: Status): void {
+    this.#body.close();
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
     this.#life.settle(status);
     if (this.#reply !== null) this.#release();
   }

@@ -8,7 +8,7 @@ import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Dial, Link, LinkEvents } from '../core/link.ts';
 import { type Reply, refuse } from '../core/reply.ts';
-import { broken } from '../core/status.ts';
+import { broken, Code, refused, type Status } from '../core/status.ts';
 import type { Timer } from '../core/wheel.ts';
 import { lookupAllowed } from './lookup.ts';
 import { type Peer, PeerStream } from './peer-stream.ts';
@@ -120,7 +120,12 @@ class PeerLink implements Link, Peer, Timer {
     if (this.room === 0)
       return Promise.resolve(refuse(broken(`${this.where}: the connection is ${this.state}`, false)));
     const { direction, kit } = this.#options;
-    const fields = requestFields(attempt, direction, kit.clock.now());
+    const now = kit.clock.now();
+    const { life, deadlineAt } = attempt.call;
+    // Its timer may be a tick late: whom it is for has given up, and no app must begin on it.
+    if (now >= deadlineAt) return Promise.resolve(refuse(tooLate(this.where)));
+    life.sent(now);
+    const fields = requestFields(attempt, direction, now);
     this.active++;
     return new PeerStream(attempt, this, fields).begun;
   }
@@ -274,6 +279,9 @@ class PeerLink implements Link, Peer, Timer {
     queueMicrotask(() => this.#events.closed(`${this.where}: ${reason}`));
   }
 }
+
+const tooLate = (where: string): Status =>
+  refused(Code.DEADLINE_EXCEEDED, `the deadline passed before the call could be sent to ${where}`);
 
 /** TLS alerts by which a peer says that it does not want our certificate; OpenSSL's names for them. */
 const refusingAlert = /_ALERT_(.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED).*)$/;

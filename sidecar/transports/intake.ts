@@ -4,8 +4,8 @@ import { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
+import type { Ledger } from '../core/ledger.ts';
 import { Life } from '../core/life.ts';
-import type { Count } from '../core/meter.ts';
 import { isMethodPath } from '../core/method-path.ts';
 import { type Reply, refusal, refuse } from '../core/reply.ts';
 import type { Snapshot } from '../core/snapshot.ts';
@@ -28,6 +28,8 @@ export interface IntakeOptions {
   readonly service: Service<Call>;
   /** What a call goes through that is refused before the service: it gives it an id, and counts it. */
   readonly refusing: Stack<Call, Call>;
+  /** Where calls that failed or were slow say what they spent. */
+  readonly ledger: Ledger;
   /** Recordings for retries; null where no attempt follows another. */
   readonly recordings: { readonly budget: RecordingBudget; readonly limitBytes: number } | null;
 }
@@ -44,13 +46,14 @@ const mostRemembered = 4096;
 /** Intake turns a stream into a call, runs it through the stack, and has the reply relayed. */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #resets: Count;
+  readonly #relaying: ConstructorParameters<typeof CallerStream>[3];
   readonly #paths: Set<string> = new Set();
   readonly #authorities: Set<string> = new Set();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#resets = options.kit.meter.count('outrigger_resets_total', 'caller');
+    const { speaker, ledger, kit } = options;
+    this.#relaying = { speaker, ledger, resets: kit.meter.count('outrigger_resets_total', 'caller') };
   }
 
   /** A stream has begun. `caller`: the service that a verified peer's certificate names, or empty. */
@@ -61,7 +64,7 @@ export class Intake {
     last: boolean,
     caller: string,
   ): StreamListener {
-    const { kit, recordings, service, refusing, snapshots, speaker, upstream } = this.#options;
+    const { kit, recordings, service, refusing, snapshots, upstream } = this.#options;
     const head = readHead(fields);
     const wrong = this.#check(head);
     const life = new Life(stream.openedAt);
@@ -71,7 +74,7 @@ export class Intake {
     const body = new CallerBody(stream, recording);
     const relay =
       isCall || wrong.http === 0
-        ? new CallerStream(stream, body, life, speaker, this.#resets)
+        ? new CallerStream(stream, body, life, this.#relaying)
         : new HttpAnswer(stream, wrong.http, life, last, kit.wheel);
     if (last) body.end();
     const call = new Call({

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { Connection, type Limits, type Loop, ResetWatch } from '../../wire/index.ts';
+import { Connection, type Limits, type Loop, PortResets, ResetWatch } from '../../wire/index.ts';
 import type { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
@@ -67,6 +67,8 @@ class OpenListener implements Listener {
   readonly #handshakes: Handshakes;
   /** Reset watches of verified peers, by their SPIFFE id: reconnecting buys nothing. */
   readonly #resets: Map<string, ResetWatch> = new Map();
+  /** Of all callers that prove nothing. */
+  readonly #unproven: PortResets;
   #draining = false;
   #awaitsEmpty: (() => void)[] = [];
   #closed: Promise<void> = Promise.resolve();
@@ -75,6 +77,7 @@ class OpenListener implements Listener {
     this.#options = options;
     this.#intake = new Intake(options);
     this.#handshakes = new Handshakes(options.kit);
+    this.#unproven = new PortResets(options.limits.resetSample, options.loop.now);
     this.#server = options.identities === null ? this.#plaintext() : this.#secure(options.identities);
   }
 
@@ -183,6 +186,12 @@ class OpenListener implements Listener {
       return;
     }
     const { kit, loop, limits, keepalive, maxAgeMs, drainMs, name } = this.#options;
+    if (peer === null && this.#unproven.churns) {
+      // Whoever hangs up on hundreds of calls to dial again makes us reset them at the peers, whose patience has an end.
+      kit.meter.count('outrigger_limit_breaches_total', name, 'resets').value++;
+      socket.destroy();
+      return;
+    }
     const caller = peer?.service ?? '';
     let unlisten = (): void => {};
     const lifeMs =
@@ -193,7 +202,7 @@ class OpenListener implements Listener {
       limits,
       ...(keepalive && { keepalive }),
       ...(peer === null && { http1Answer: (begun) => this.#intake.http1(begun, name) }),
-      ...(peer !== null && { resets: this.#resetWatch(peer) }),
+      resets: this.#resetWatch(peer),
       maxAgeMs: maxAgeMs * (0.9 + 0.2 * kit.random()),
       mustEndMs: lifeMs,
       drainMs,
@@ -232,10 +241,11 @@ class OpenListener implements Listener {
     for (const resolve of awaits) resolve();
   }
 
-  #resetWatch(peer: PeerIdentity): ResetWatch {
+  #resetWatch(peer: PeerIdentity | null): ResetWatch {
+    const { limits, loop } = this.#options;
+    if (peer === null) return new ResetWatch(limits.resetSample, loop.now, this.#unproven);
     let watch = this.#resets.get(peer.spiffe);
     if (watch === undefined) {
-      const { limits, loop } = this.#options;
       watch = new ResetWatch(limits.resetSample * verifiedFactor, loop.now);
       if (this.#resets.size >= 1000) this.#resets.clear();
       this.#resets.set(peer.spiffe, watch);

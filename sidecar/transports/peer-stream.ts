@@ -4,10 +4,11 @@ import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { isOurs } from '../core/spoken-for.ts';
 import { Code, ok, type Status } from '../core/status.ts';
 import { decodeMessage } from './grpc-message.ts';
+import { previousAttempts } from './request-fields.ts';
 import { codeOfHttp, statusOfAbort } from './status-mapping.ts';
-import { isOurs } from './words.ts';
 
 /** What a peer stream needs to know of its link. */
 export interface Peer {
@@ -29,6 +30,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   head: Fields | null = null;
   never: readonly string[] | null = null;
   over: Status | null = null;
+  trailers: Fields = noFields;
   readonly status: Promise<Status>;
   /** Resolves when the reply begins. */
   readonly begun: Promise<Reply>;
@@ -38,7 +40,6 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   #sink: ReplySink | null = null;
   /** What of the reply came before anybody was attached. */
   #early: PieceQueue | null = null;
-  #trailers: Fields = [];
   #trailersNever: readonly string[] | null = null;
   #settle: (status: Status) => void = nothing;
   #begin: ((reply: Reply) => void) | null = null;
@@ -69,6 +70,10 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     return true;
   }
 
+  get tells(): boolean {
+    return this.#peer.trusted;
+  }
+
   // The request's bytes.
 
   write(chunk: Uint8Array, start: number, end: number): void {
@@ -91,7 +96,8 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
       if (fields[1] !== '200') return this.#notGrpc(fields[1]!);
       if (last) return this.#finish(this.#statusOf(fields), this.#passed(fields, 2), never);
       this.never = never;
-      this.head = fields.slice(2);
+      const { previous } = this.#attempt;
+      this.head = previous === 0 ? fields.slice(2) : numbered(fields, previous);
       this.#handOver();
     } else this.#finish(this.#statusOf(fields), this.#passed(fields, 0), never);
   }
@@ -120,7 +126,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   attach(sink: ReplySink): void {
     const early = this.#early;
     if (early !== null) this.#relayEarly(early, sink);
-    if (this.over !== null) sink.finish(this.over, this.#trailers, this.#trailersNever);
+    if (this.over !== null) sink.finish(this.over, this.trailers, this.#trailersNever);
     else this.#sink = sink;
   }
 
@@ -158,16 +164,19 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     let code = '';
     let message = '';
     let reached = true;
+    let pushbackMs = 0;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!;
       if (name === 'grpc-status') code = fields[i + 1]!;
       else if (name === 'grpc-message') message = fields[i + 1]!;
+      else if (name === 'grpc-retry-pushback-ms') pushbackMs = millisOf(fields[i + 1]!);
       else if (name === 'x-outrigger-reached' && this.#peer.trusted) reached = fields[i + 1] !== 'false';
     }
     if (code === '0' && message === '') return ok;
     const number = /^[0-9]{1,5}$/.test(code) ? Number(code) : Code.UNKNOWN;
     if (code === '') message = 'the peer ended without a status';
-    return { code: number, message: decodeMessage(message), from: 'peer', reached };
+    const status: Status = { code: number, message: decodeMessage(message), from: 'peer', reached };
+    return pushbackMs > 0 ? { ...status, pushbackMs } : status;
   }
 
   /** The peer's trailers from `start`, as they came, but for words of ours that it may not say. */
@@ -202,7 +211,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   #finish(status: Status, trailers: Fields, never: readonly string[] | null = null): void {
     if (this.over !== null) return;
     this.over = status;
-    this.#trailers = trailers;
+    this.trailers = trailers;
     this.#trailersNever = never;
     const { call } = this.#attempt;
     call.life.leave(this);
@@ -218,7 +227,21 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   }
 }
 
+/** Milliseconds as a peer writes them; 0 for what is no number of them. */
+const millisOf = (text: string): number => (/^[0-9]{1,9}$/.test(text) ? Number(text) : 0);
+
+/** The head of a reply that was not the first try's: the caller learns how many went before. Ref: gRFC A6. */
+const numbered = (fields: readonly string[], previous: number): Fields => {
+  const head: string[] = [];
+  for (let i = 2; i < fields.length; i += 2)
+    if (fields[i] !== previousAttempts) head.push(fields[i]!, fields[i + 1]!);
+  head.push(previousAttempts, String(previous));
+  return head;
+};
+
 /** What a verified sidecar may say in trailers, and pass to the app. */
-const mayPass = (name: string): boolean => name === 'x-outrigger-reached' || name === 'x-outrigger-ledger';
+const mayPass = (name: string): boolean =>
+  name === 'x-outrigger-reached' || name === 'x-outrigger-ledger' || name === 'x-outrigger-fault';
 
 const nothing = (): void => {};
+const noFields: Fields = [];

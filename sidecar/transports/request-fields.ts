@@ -10,10 +10,20 @@ export interface Direction {
 }
 
 /** Ref: gRFC A6. What a retrying caller says itself passes, until we retry too. */
-const previousAttempts = 'grpc-previous-rpc-attempts';
+export const previousAttempts = 'grpc-previous-rpc-attempts';
 
 /** Longest timeout that eight digits of microseconds can say. */
 const longestMicroseconds = 99_999_999;
+
+/** What a peer gets less than is left: this share, and no more than so many milliseconds. */
+const reserveShare = 0.03;
+const mostReserveMs = 10;
+
+/**
+ * What a peer may take of what is left. A little less: whoever has the time must end first, so that its answer comes
+ * before all who wait for it give up by the same clock, and names who had the time.
+ */
+const forPeer = (leftMs: number): number => leftMs - Math.min(mostReserveMs, leftMs * reserveShare);
 
 /** grpc-timeout of what is left, never more than that. Ref: gRPC over HTTP/2, "Timeout". */
 export const encodeTimeout = (leftMs: number): string => {
@@ -47,10 +57,13 @@ export const requestFields = (attempt: Attempt, direction: Direction, now: numbe
   fields.push('x-request-id', call.id, 'traceparent', call.traceparent);
   if (call.tracestate !== '') fields.push('tracestate', call.tracestate);
   if (call.baggage !== '') fields.push('baggage', call.baggage);
-  if (call.deadlineAt !== Number.POSITIVE_INFINITY)
-    fields.push('grpc-timeout', encodeTimeout(call.deadlineAt - now));
+  if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
+    const leftMs = call.deadlineAt - now;
+    fields.push('grpc-timeout', encodeTimeout(toApp ? leftMs : forPeer(leftMs)));
+  }
   if (again) fields.push(previousAttempts, String(attempt.previous));
   if (arrival.words.priority !== '') fields.push('x-outrigger-priority', arrival.words.priority);
+  if (!toApp && arrival.words.fault !== '') fields.push('x-outrigger-fault', arrival.words.fault);
   if (direction.token !== null) fields.push('x-outrigger-token', direction.token());
   if (toApp && arrival.caller !== '') fields.push('x-outrigger-caller', arrival.caller);
   return fields;

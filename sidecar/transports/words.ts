@@ -1,4 +1,6 @@
 import type { Words } from '../core/call.ts';
+import { cleanId } from '../core/clean-id.ts';
+import { isSpokenFor } from '../core/spoken-for.ts';
 
 /** What a request's fields say, split in one pass: what the mesh reads, and what it passes on. */
 export interface RequestHead {
@@ -31,27 +33,25 @@ const slots: ReadonlyMap<string, number> = new Map([
   ['x-outrigger-service', 12],
   ['x-outrigger-token', 13],
   ['x-outrigger-priority', 14],
+  ['x-outrigger-fault', 15],
 ]);
-
-/** Every other spelling of our own prefix: nobody may speak for a sidecar. */
-export const isOurs = (name: string): boolean =>
-  name.charCodeAt(0) === 0x78 && /^x[-_]outrigger([-_]|$)/.test(name);
 
 /** Splits a request's fields. A word that comes twice: baggage is joined, of the others the first counts. */
 export const readHead = (fields: readonly string[]): RequestHead => {
-  const found: string[] = ['', '', '', '', '', '', '', '', '', '', '', '', '', '', ''];
+  const found: string[] = ['', '', '', '', '', '', '', '', '', '', '', '', '', '', '', ''];
   const metadata: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!;
     const value = fields[i + 1]!;
     const slot = slots.get(name);
     if (slot === undefined) {
-      if (!isOurs(name)) metadata.push(name, value);
+      // Every other spelling of our own prefix is here too: nobody may speak for a sidecar.
+      if (!isSpokenFor(name)) metadata.push(name, value);
     } else if (slot !== drop) {
       if (found[slot] === '') found[slot] = value;
       else if (slot === 10) found[slot] += `,${value}`;
-      // Apps may read the other spelling of the id themselves: it passes as it came.
-      if (slot === 5 || slot === 7) metadata.push(name, value);
+      // Apps may read the other spelling of the id themselves: it passes as it came, unless it could forge their lines.
+      if (slot === 5 || (slot === 7 && cleanId(value))) metadata.push(name, value);
     }
   }
   return {
@@ -68,6 +68,7 @@ export const readHead = (fields: readonly string[]): RequestHead => {
       service: found[12]!,
       token: found[13]!,
       priority: found[14]!,
+      fault: found[15]!,
     },
     metadata,
   };

@@ -2,6 +2,7 @@
 import { Flag, FrameType } from '../../wire/frames.ts';
 import { data, message, RawPeer, request, windowUpdate } from '../support/raw-http2.ts';
 import { attacks } from './attacks.ts';
+import { callAttacks } from './call-attacks.ts';
 
 const [, , name, port] = process.argv as [string, string, string, string];
 
@@ -37,6 +38,6 @@ else {
   const go = told();
   process.send!('ready');
   await go;
-  process.send!(await attacks[name]!(Number(port)));
+  process.send!(await { ...attacks, ...callAttacks }[name]!(Number(port)));
 }
 process.disconnect();

@@ -20,6 +20,7 @@ const noWords: Words = {
   service: '',
   token: '',
   priority: '',
+  fault: '',
 };
 
 /** A service with one instance per address, `host:port`. */
@@ -109,6 +110,7 @@ export const notingBody = (replayable = true): Body & { readonly commits: number
 export class HeldReply implements Reply, Waiter {
   readonly head: Fields | null = ['content-type', 'application/grpc'];
   over: Status | null = null;
+  readonly trailers: Fields = [];
   readonly status: Promise<Status>;
   discarded = false;
   credit = 0;
@@ -191,6 +193,11 @@ export class FakeEndpoint implements EndpointView {
   gate: GateState = 'open';
   epoch = 0;
   trialFree = true;
+  zone: 'own' | 'other' | null = null;
+  youngUntil = 0;
+  cost = 0;
+  /** How long replies took, and `whole` or `at least`. */
+  readonly waits: string[] = [];
   readonly verdicts: string[] = [];
   /** Why, verdict by verdict. */
   readonly causes: (Status | undefined)[] = [];
@@ -199,6 +206,18 @@ export class FakeEndpoint implements EndpointView {
 
   constructor(id = '10.0.0.1:50051') {
     this.address = address(id);
+  }
+
+  share(_now: number): number {
+    return 1;
+  }
+
+  costMs(_now: number): number {
+    return this.cost;
+  }
+
+  took(ms: number, _now: number, whole: boolean): void {
+    this.waits.push(`${whole ? 'whole' : 'at least'} ${ms}`);
   }
 
   enter(): boolean {

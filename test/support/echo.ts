@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { echoDefinition } from './echo-methods.ts';
 
@@ -23,8 +24,14 @@ export interface EchoApp {
   readonly cancelled: Set<string>;
   /** Set to a code: every call ends with it, and grpc.health.v1 says NOT_SERVING. */
   failing: grpc.status | null;
+  /** What a failing app says of trying again, in grpc-retry-pushback-ms. */
+  pushback: string | null;
   /** Calls that ended because of `failing`. */
   failed: number;
+  /**
+   * Unary calls are answered so late; Infinity: never. `cancelled` has the requests of those for which nobody waited.
+   */
+  delayMs: number;
   /** Stops taking calls and ends those in progress. Safe to call again. */
   close(): void;
 }
@@ -59,7 +66,9 @@ class Echo implements EchoApp {
   readonly seen: Seen[] = [];
   readonly cancelled: Set<string> = new Set();
   failing: grpc.status | null = null;
+  pushback: string | null = null;
   failed = 0;
+  delayMs = 0;
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #server = new grpc.Server({
     'grpc.max_receive_message_length': -1,
@@ -132,16 +141,14 @@ class Echo implements EchoApp {
     this.#server.forceShutdown();
   }
 
-  #unary(
-    act: (request: Bytes, call: grpc.ServerUnaryCall<Bytes, Bytes>) => Outcome | Promise<Outcome>,
-  ): grpc.handleUnaryCall<Bytes, Bytes> {
+  #unary(act: Act): grpc.handleUnaryCall<Bytes, Bytes> {
     return (call, answer) => {
       this.#note(call);
-      if (this.failing !== null) {
-        this.failed++;
-        return answer({ code: this.failing, details: 'told to fail' });
-      }
-      void Promise.resolve(act(call.request, call)).then((outcome) => {
+      if (this.failing !== null) return answer(this.#failure(this.failing));
+      if (this.delayMs > 0) this.#whenGone(call);
+      if (this.delayMs === Number.POSITIVE_INFINITY) return;
+      void this.#delayed(act, call).then((outcome) => {
+        if (outcome === null) return;
         if ('error' in outcome) return answer(outcome.error);
         call.sendMetadata(headersOf(call.metadata));
         answer(null, outcome.answer, outcome.trailers);
@@ -149,8 +156,25 @@ class Echo implements EchoApp {
     };
   }
 
+  /** Null when nobody waits any more. */
+  async #delayed(act: Act, call: grpc.ServerUnaryCall<Bytes, Bytes>): Promise<Outcome | null> {
+    if (this.delayMs > 0) await pause(this.delayMs);
+    return call.cancelled ? null : act(call.request, call);
+  }
+
   #hold(call: grpc.ServerUnaryCall<Bytes, Bytes> | grpc.ServerWritableStream<Bytes, Bytes>): void {
     this.#note(call);
+    this.#whenGone(call);
+  }
+
+  #failure(code: grpc.status): Partial<grpc.StatusObject> {
+    this.failed++;
+    const metadata = new grpc.Metadata();
+    if (this.pushback !== null) metadata.set('grpc-retry-pushback-ms', this.pushback);
+    return { code, details: 'told to fail', metadata };
+  }
+
+  #whenGone(call: grpc.ServerUnaryCall<Bytes, Bytes> | grpc.ServerWritableStream<Bytes, Bytes>): void {
     const cancelled = (): void => {
       this.cancelled.add(String(call.request));
       this.#events.emit('cancelled');
@@ -162,8 +186,7 @@ class Echo implements EchoApp {
   #refused(call: grpc.ServerDuplexStream<Bytes, Bytes>): boolean {
     this.#note(call);
     if (this.failing !== null) {
-      this.failed++;
-      call.emit('error', { code: this.failing, details: 'told to fail' });
+      call.emit('error', this.#failure(this.failing));
       return true;
     }
     call.sendMetadata(headersOf(call.metadata));
@@ -192,6 +215,7 @@ class Echo implements EchoApp {
   }
 }
 
+type Act = (request: Bytes, call: grpc.ServerUnaryCall<Bytes, Bytes>) => Outcome | Promise<Outcome>;
 type Outcome =
   | { readonly answer: Bytes; readonly trailers?: grpc.Metadata }
   | { readonly error: Partial<grpc.StatusObject> };

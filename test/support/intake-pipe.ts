@@ -1,6 +1,8 @@
+import { Accounts } from '../../sidecar/core/accounts.ts';
 import type { Call } from '../../sidecar/core/call.ts';
 import { Cell } from '../../sidecar/core/cell.ts';
 import type { Service } from '../../sidecar/core/filter.ts';
+import { Ledger } from '../../sidecar/core/ledger.ts';
 import { type Reply, type ReplySink, refuse } from '../../sidecar/core/reply.ts';
 import type { Stack } from '../../sidecar/core/stack.ts';
 import { refusing } from '../../sidecar/stack.ts';
@@ -92,6 +94,7 @@ export const intakeOnPipe = (words: IntakeWords = {}): PipedIntake => {
       return (words.service ?? waiting)(call);
     },
     refusing: words.refusing ?? refusing(kit, 'outbound'),
+    ledger: new Ledger(new Accounts('orders'), 'outbound'),
     recordings: null,
   });
   const connection = new Connection(pipe.socket, {

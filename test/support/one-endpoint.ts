@@ -1,6 +1,7 @@
 import type { Attempt } from '../../sidecar/core/call.ts';
 import type { Status } from '../../sidecar/core/status.ts';
-import { Endpoint, type EndpointSettings, endpointDefaults } from '../../sidecar/endpoints/endpoint.ts';
+import { Endpoint } from '../../sidecar/endpoints/endpoint.ts';
+import { type EndpointSettings, endpointDefaults } from '../../sidecar/endpoints/endpoint-home.ts';
 import { address, newAttempt, run } from './calls.ts';
 import { type FakeLink, fakeDial } from './fake-link.ts';
 import { type StillKit, stillKit } from './kit.ts';

@@ -45,6 +45,10 @@ export const whyNoQuickStart = (): string | null => {
 
 const apart = ['--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
 
+/** The path of a program, which may be the name of one on PATH. */
+const whereIs = (program: string): string =>
+  spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program], { encoding: 'utf8' }).stdout.trim() || program;
+
 /** What a run said and how it ended. */
 export interface QuickStartEnd {
   readonly code: number | null;
@@ -63,7 +67,9 @@ export const runQuickStart = async (programs: Programs, timeoutMs: number): Prom
     const bin = join(folder, '.bin');
     mkdirSync(bin);
     for (const [name, words] of Object.entries(programs)) {
-      const quoted = words.map((word) => `'${word}'`).join(' ');
+      // Under its own name on PATH a program would find this script again, for ever.
+      const [program = '', ...first] = words;
+      const quoted = [whereIs(program), ...first].map((word) => `'${word}'`).join(' ');
       writeFileSync(join(bin, name), `#!/bin/sh\nexec ${quoted} "$@"\n`);
       chmodSync(join(bin, name), 0o755);
     }

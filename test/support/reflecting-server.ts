@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import * as loader from '@grpc/proto-loader';
-import { readFileHead } from '../../sidecar/cli/call/descriptors.ts';
 import { messageShape, protoFile } from '../../sidecar/control/grpc.ts';
+import { readFileHead } from '../../sidecar/core/descriptors.ts';
 
 /** What a reflecting server is made with. */
 export interface ReflectingOptions {

@@ -47,6 +47,9 @@ export const scriptedView = (parts: Partial<SidecarView> = {}): SidecarView => (
       available: true,
       load: 2,
       connections: 1,
+      zone: 'own',
+      costMs: 2.5,
+      panic: false,
     },
     {
       service: 'payments',
@@ -59,6 +62,9 @@ export const scriptedView = (parts: Partial<SidecarView> = {}): SidecarView => (
       available: false,
       load: 0,
       connections: 0,
+      zone: null,
+      costMs: 30,
+      panic: true,
     },
   ],
   services: () => [

@@ -32,9 +32,9 @@ export const steadily = (client: EchoClient, atOnce = 4): SteadyLoad => {
   };
 };
 
-/** `perSecond` calls of 1 KiB with a deadline of a second, whether those before were answered or not. */
-export const atRate = (client: EchoClient, perSecond: number): SteadyLoad => {
-  const { one, ...notes } = noted(client, 'x'.repeat(1024), longestCallMs);
+/** `perSecond` calls of 1 KiB that may take `mostMs` each, whether those before were answered or not. */
+export const atRate = (client: EchoClient, perSecond: number, mostMs: number = longestCallMs): SteadyLoad => {
+  const { one, ...notes } = noted(client, 'x'.repeat(1024), mostMs);
   const inFlight = new Set<Promise<void>>();
   const begin = performance.now();
   let made = 0;

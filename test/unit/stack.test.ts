@@ -26,12 +26,16 @@ describe('the stacks', () => {
     expect(setUp().filters.names).toEqual([
       'correlate', // first: every line below can be told apart
       'observe', // above every refusal
+      'hops', // above all that is done for a call
       'govern', // above all that can be tuned
       'deadline', // above all that waits
+      'fault', // above all defences
       'flags', // before route
       'route', // Call -> RoutedCall
+      'admit', // above retry
       'breaker', // one service; above retry
       'retry', // above balance
+      'hedge', // beside retry
       'balance', // RoutedCall -> Attempt
       'eject', // one endpoint
     ]);
@@ -39,7 +43,7 @@ describe('the stacks', () => {
 
   it('meet an inbound call in this order', () => {
     const filters = inbound(stillKit(), { authorize: { service: 'inventory', anonymous: false } });
-    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'authorize']);
+    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'describe', 'authorize', 'fault']);
   });
 
   it('carry a call to the transport in one tick', () => {

@@ -1,5 +1,7 @@
 import type { Client, Metadata, StatusObject } from '@grpc/grpc-js';
 import { type GrpcLibraries, loadGrpc, messageShape } from '../../control/grpc.ts';
+import { linesOf, mostOf, readLedger } from '../../core/ledger-text.ts';
+import { encodeTimeout } from '../../transports/request-fields.ts';
 import { type ConsulOptions, consulOverlay } from '../consul-options.ts';
 import { within } from '../ending.ts';
 import { Exit, UsageError } from '../exit.ts';
@@ -25,6 +27,9 @@ export interface CallOptions extends ConsulOptions {
 
 /** Bytes of the longest answer: the default of a sidecar's own limit. */
 const longestMessage = 64 * 1024 * 1024;
+
+/** How long behind the deadline an answer is waited for, in milliseconds: who serves it may be deaf. */
+const deafMs = 1000;
 
 /** `outrigger call`: one call through a sidecar; answers as JSON lines. Answers the exit code. */
 export const call = async (
@@ -61,6 +66,12 @@ export const call = async (
     if (status.code === grpc.status.OK) return Exit.ok;
     around.say(`${grpc.status[status.code] ?? 'status'} (${status.code}): ${status.details}`);
     for (const id of status.metadata.get('x-request-id')) around.say(`x-request-id: ${String(id)}`);
+    for (const ledger of status.metadata.get('x-outrigger-ledger')) {
+      const hops = readLedger(String(ledger)) ?? [];
+      for (const line of linesOf(hops)) around.say(`spent: ${line}`);
+      const most = mostOf(hops);
+      if (most !== '') around.say(`most of the time went to ${most}`);
+    }
     return Exit.failure;
   } finally {
     client.close();
@@ -80,18 +91,28 @@ const exchange = (
   const requests = (request.length > 0 ? request : standard).map((text) => readRequest(text, method));
   if (!method.requestStream && requests.length > 1)
     throw new UsageError(`${method.path} takes one request: give -d once`);
+  // A deadline of the library's own would end the call here, before the sidecar can say where the time went.
+  if (timeoutMs !== undefined) metadata.set('grpc-timeout', encodeTimeout(timeoutMs));
   return new Promise((resolve) => {
     const stream = client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       metadata,
-      timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
     );
+    let isLate = false;
+    const giveUp = (): void => {
+      isLate = true;
+      stream.cancel();
+    };
+    const late = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs + deafMs);
     stream.on('data', (message: object) => write(JSON.stringify(message, bytesAsText)));
     // The status says the same and comes last.
     stream.on('error', () => {});
-    stream.on('status', resolve);
+    stream.on('status', (status) => {
+      clearTimeout(late);
+      resolve(isLate ? { ...status, code: 4, details: 'the deadline passed, and nobody said so' } : status);
+    });
     for (const one of requests) stream.write(one);
     stream.end();
   });

@@ -1,7 +1,7 @@
 import type { Client, ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type GrpcLibraries, loadOwn, messageShape } from '../../control/grpc.ts';
-import { readFileHead, writeFileSet } from './descriptors.ts';
+import { type FileHead, readFileHead, writeFileSet } from '../../core/descriptors.ts';
 
 /** Files and bytes of descriptors that are taken from one server: far above any honest one. */
 const mostFiles = 1000;
@@ -71,7 +71,7 @@ class Conversation {
     let bytes = 0;
     const keep = (answer: Answer): void => {
       for (const file of answer.fileDescriptorResponse?.fileDescriptorProto ?? []) {
-        const { name, dependencies } = readFileHead(file);
+        const { name, dependencies } = headOf(file);
         missing.delete(name);
         if (files.has(name)) continue;
         files.set(name, file);
@@ -117,6 +117,16 @@ class Conversation {
     this.#waiting?.reject(this.#ended);
   }
 }
+
+const headOf = (file: Uint8Array): FileHead => {
+  try {
+    return readFileHead(file);
+  } catch (thrown) {
+    throw new Error(
+      `the server sent a file descriptor that cannot be read (${(thrown as Error).message}): use --proto FILE`,
+    );
+  }
+};
 
 interface MethodShape {
   readonly requestSerialize: (message: object) => Buffer;

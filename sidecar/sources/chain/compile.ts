@@ -29,6 +29,8 @@ const mostTargets = 64;
 const mostUnheeded = 50;
 /** A splitter behind a splitter is made part of it by Consul; more than this is a circle. */
 const deepest = 10;
+/** Turns that calls may take in all: without this bound, ten small splitters behind each other hold the loop for ever. */
+const mostTurns = 100_000;
 /** Protocols for which Consul takes routers and splitters. */
 const divided = ['grpc', 'http2', 'http'];
 
@@ -53,6 +55,7 @@ class Compiler {
   readonly #faultOf: PatternFault;
   readonly #resolvers: Resolvers;
   readonly #unheeded: Set<string> = new Set();
+  #turns = 0;
 
   constructor(name: string, chain: ChainAnswer, faultOf: PatternFault) {
     this.#name = name;
@@ -127,6 +130,7 @@ class Compiler {
 
   /** What a node divides calls into. */
   #legs(key: string, depth = 0): Leg[] {
+    if (++this.#turns > mostTurns) throw new Error(`it divides calls more than ${mostTurns} times`);
     if (depth > deepest) throw new Error(`its splitters stand more than ${deepest} deep`);
     const node = this.#node(key);
     if (node.Type === 'resolver') return [{ weight: 100, targets: this.#resolvers.of(node) }];

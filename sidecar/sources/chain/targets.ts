@@ -56,6 +56,11 @@ export class Targets {
     for (const { trouble } of this.#byKey.values()) if (trouble !== null) return trouble;
     return null;
   }
+
+  /** True when there are targets, and none of them has an answer now. */
+  areAway(): boolean {
+    return this.#byKey.size > 0 && [...this.#byKey.values()].every(({ trouble }) => trouble !== null);
+  }
 }
 
 /** Target is one list of instances: what the last answer about it said. */

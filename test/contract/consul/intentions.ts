@@ -11,15 +11,18 @@ export const intentionsStories = (api: Api, { ours, unspoken }: Ground): void =>
         const match = '/v1/connect/intentions/match?by=destination&name=guarded';
         expect((await api.get(match)).json()).toEqual({ guarded: null });
         const { TrustDomain } = (await api.get('/v1/connect/ca/roots')).json();
-        const authorize = async (caller: string) =>
+        const authorize = async (caller: string, trustDomain = TrustDomain) =>
           (
             await api.post('/v1/agent/connect/authorize', {
               Target: 'guarded',
-              ClientCertURI: `spiffe://${TrustDomain}/ns/default/dc/dc1/svc/${caller}`,
+              ClientCertURI: `spiffe://${trustDomain}/ns/default/dc/dc1/svc/${caller}`,
               ClientCertSerial: 'aa:bb',
             })
           ).json();
         expect(await authorize('web')).toEqual(unspoken);
+        // Of a trust domain that nobody knows it says the same.
+        const anyDomain = '00000000-0000-0000-0000-000000000000.consul';
+        expect(await authorize('web', anyDomain)).toEqual(unspoken);
         const add = async (source: string, destination: string, action: string): Promise<string> =>
           (
             await api.post('/v1/connect/intentions', {

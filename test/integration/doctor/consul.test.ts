@@ -117,65 +117,6 @@ describe('the agent', () => {
   });
 });
 
-describe('upstreams', () => {
-  it('are not known, with the names that are near', async () => {
-    const { url } = await mesh();
-    const { causes, remedies } = await examine(webOn(url).replace('{ echo:', '{ ecko:'));
-    expect(causes).toEqual(["upstreams: upstream 'ecko' is not known to Consul"]);
-    expect(remedies).toEqual(['did you mean echo? correct upstreams']);
-  });
-
-  it('have no sidecar', async () => {
-    const { url, api } = await mesh();
-    await api.put('/v1/agent/service/register', { Name: 'bare', Port: 1 });
-    expect((await examine(webOn(url).replace('{ echo:', '{ bare:'))).causes).toEqual([
-      "upstreams: upstream 'bare' is registered in Consul, but no instance has a sidecar",
-    ]);
-  });
-
-  it('fail their checks', async () => {
-    const { url, api, app } = await mesh();
-    app.close();
-    await api.until('/v1/health/connect/echo?passing', (answer) => answer.json().length === 0);
-    expect((await examine(webOn(url))).causes).toEqual([
-      expect.stringMatching(/^upstreams: no instance of upstream 'echo' passes its checks: /),
-    ]);
-  });
-
-  it('are not reached from here', async () => {
-    const { url, api } = await mesh();
-    await api.put('/v1/agent/service/register', {
-      ...{ ID: 'far-proxy', Name: 'far-sidecar-proxy', Kind: 'connect-proxy', Address: '127.0.0.1', Port: 1 },
-      Proxy: { DestinationServiceName: 'far' },
-    });
-    await api.put('/v1/agent/service/register', { Name: 'far', Port: 2 });
-    const { causes, remedies } = await examine(webOn(url).replace('{ echo:', '{ far:'));
-    expect(causes).toEqual([
-      "peers: the peers port of 'far' at 127.0.0.1:1 is not reached from here: nobody listens there",
-    ]);
-    expect(remedies[0]).toContain("set advertise in the settings of 'far'");
-  });
-
-  it('may not be called', async () => {
-    const { url, api } = await mesh();
-    await api.post('/v1/connect/intentions', { SourceName: 'web', DestinationName: 'echo', Action: 'deny' });
-    const { causes, remedies } = await examine(webOn(url));
-    expect(causes).toEqual(["intentions: Consul's intentions do not let 'web' call 'echo'"]);
-    expect(remedies).toEqual(['consul intention create -replace web echo']);
-  });
-
-  it('are not in the file, where peers stand in it', async () => {
-    const text = `service: { name: web }
-listen: { app: 127.0.0.1:0, admin: 127.0.0.1:0, control: none }
-discovery: { static: { services: { echo: [127.0.0.1:1] } } }
-identity: none
-upstreams: { eco: 127.0.0.1:0 }`;
-    expect((await examine(text)).causes).toEqual([
-      "upstreams: upstream 'eco' is not known to discovery.static.services",
-    ]);
-  });
-});
-
 describe('what Consul holds', () => {
   it('has a router over a protocol that is not gRPC', async () => {
     const { url, api } = await mesh();
@@ -197,6 +138,16 @@ describe('what Consul holds', () => {
       expect.stringMatching(/^policy: the policy in KV does not parse: outrigger\/policy\/echo:1:3: /),
     ]);
     expect(remedies).toEqual(['mend the file, and: consul kv put outrigger/policy/echo @FILE']);
+  });
+
+  it('has a policy for all services that does not parse, and one that is too long', async () => {
+    const { url, api } = await mesh();
+    await api.put('/v1/kv/outrigger/policy/*', 'tmeout: 3s');
+    await api.put('/v1/kv/outrigger/policy/web', `timeout: 3s #${'x'.repeat(5000)}`);
+    expect((await examine(webOn(url))).causes).toEqual([
+      expect.stringMatching(/^policy: .* outrigger\/policy\/\*:1:1: unknown key 'tmeout'/),
+      expect.stringMatching(/^policy: .* outrigger\/policy\/web: is 5013 bytes long, a policy may have 4096/),
+    ]);
   });
 
   it('has another sidecar before the same app', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -108,6 +108,26 @@ describe('ports', () => {
     expect(causes).toEqual([`ports: the folder of listen.app unix:${folder}/nowhere/app.sock is not there`]);
     expect(remedies).toEqual([`mkdir -m 700 -p ${folder}/nowhere`]);
   });
+
+  it('may be in a folder that is a link, as /var/run is, and so may a state-dir', async () => {
+    const { app } = await mesh();
+    mkdirSync(join(folder, 'run'), { recursive: true });
+    symlinkSync('run', join(folder, 'linked'));
+    const text = `${alone(app.port)}\nstate-dir: ${folder}/linked/outrigger/state`;
+    const { causes } = await examine(
+      text.replace('app: 127.0.0.1:0', `app: 'unix:${folder}/linked/app.sock'`),
+    );
+    expect(causes).toEqual([]);
+  });
+
+  it('of the health page are looked at too', async () => {
+    const { app } = await mesh();
+    const port = await tcp();
+    const { causes } = await examine(
+      alone(app.port).replace('app: 127.0.0.1:0', `app: 127.0.0.1:0, health: 127.0.0.1:${port}`),
+    );
+    expect(causes).toEqual([`ports: listen.health 127.0.0.1:${port} is taken by another process`]);
+  });
 });
 
 describe('the machine', () => {
@@ -145,6 +165,20 @@ describe('the machine', () => {
       `state-dir: state-dir ${folder}/shared is open to other users (777)`,
     ]);
     expect(remedies[0]).toBe(`chmod 700 ${folder}/shared`);
+  });
+
+  it('has a usual place for state that is open to others, or leads nowhere', async () => {
+    const { url } = await mesh();
+    mkdirSync(join(folder, 'home', 'outrigger'), { recursive: true });
+    chmodSync(join(folder, 'home', 'outrigger'), 0o755);
+    const env = { XDG_STATE_HOME: join(folder, 'home') };
+    expect((await examine(webOn(url), { env })).causes).toEqual([
+      `state-dir: state-dir ${folder}/home/outrigger is open to other users (755)`,
+    ]);
+    symlinkSync(join(folder, 'gone'), join(folder, 'dangling'));
+    expect((await examine(webOn(url, `state-dir: ${folder}/dangling`), { env })).causes).toEqual([
+      `state-dir: state-dir ${folder}/dangling is no directory`,
+    ]);
   });
 
   it('has a state-dir that cannot be made', async () => {

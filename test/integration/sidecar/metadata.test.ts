@@ -1,7 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
+import { floods, tenKilobytesOfFlags } from '../../support/odd-metadata.ts';
+import { sumOf, type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
 
 describe('metadata passes two sidecars as it was sent', () => {
   let mesh: TwoSidecars;
@@ -55,7 +56,7 @@ describe('metadata passes two sidecars as it was sent', () => {
     const before = lastSeen().getMap();
     await mesh.client.call('Unary', 'm', { metadata });
     const { traceparent, 'x-outrigger-token': token, ...after } = lastSeen().getMap();
-    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web' });
+    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web', baggage: 'outrigger.hops=1' });
     expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(token).toMatch(/^[\w-]+$/);
     expect(after['user-agent']).toMatch(/^grpc-node-js/);
@@ -95,5 +96,63 @@ describe('metadata passes two sidecars as it was sent', () => {
     // Control: a little less passes.
     const fewer = Array.from({ length: 40 }, (_, i) => [`x-many-${i}`, 'v'] as const);
     expect((await mesh.client.call('Unary', 'm', { metadata: fewer })).code).toBe(grpc.status.OK);
+  });
+});
+
+describe('metadata that is too much', () => {
+  it.each(Object.entries(floods))(
+    '%s ends in RESOURCE_EXHAUSTED at either port, counted, and other connections go on',
+    async (_, metadata) => {
+      const mesh = await twoSidecars({ secure: false });
+      try {
+        const neighbour = mesh.connect('echo').bidi();
+        for (const [listener, sidecar, target] of [
+          ['app', mesh.caller, mesh.caller.ports.app],
+          ['peers', mesh.callees[0]!, mesh.callees[0]!.ports.peers!],
+        ] as const) {
+          const counted = () => sumOf(sidecar, 'outrigger_limit_breaches_total', `listener="${listener}"`);
+          const before = counted();
+          const client = mesh.connect('echo', { target, 'grpc.primary_user_agent': 'flood' });
+          const { code } = await client.call('Unary', 'm', { metadata });
+          expect([code, counted() - before]).toEqual([grpc.status.RESOURCE_EXHAUSTED, 1]);
+          expect((await client.call('Unary', 'm')).code).toBe(grpc.status.OK);
+        }
+        const names = mesh.apps[0]!.seen.flatMap(({ metadata }) => Object.keys(metadata.getMap()));
+        expect(names.filter((name) => /^x-(many|long)/.test(name))).toEqual([]);
+        neighbour.call.write(Buffer.from('still here'));
+        neighbour.call.end();
+        expect([(await neighbour.ended).code, neighbour.messages.map(String)]).toEqual([0, ['still here']]);
+      } finally {
+        await mesh.close();
+      }
+    },
+  );
+
+  it('control: with limits that are higher the app sees all of it', async () => {
+    const limits = { 'header-list': '256KiB', 'header-fields': 2000 };
+    const mesh = await twoSidecars({ caller: { limits }, callee: { limits } });
+    try {
+      // As far as the app's own library takes it.
+      const metadata = floods['17 kB in one value']!;
+      const { code } = await mesh.client.call('Unary', 'm', { metadata });
+      expect(code).toBe(grpc.status.OK);
+      expect(mesh.apps[0]!.seen.at(-1)!.metadata.get('x-long')).toEqual([metadata[0]![1]]);
+    } finally {
+      await mesh.close();
+    }
+  });
+
+  it('flags of 10 kB are cut to what baggage may be long, in whole members and from the end, counted', async () => {
+    const mesh = await twoSidecars();
+    try {
+      const metadata = [['baggage', tenKilobytesOfFlags]] as const;
+      expect((await mesh.client.call('Unary', 'm', { metadata })).code).toBe(grpc.status.OK);
+      const [baggage] = mesh.apps[0]!.seen.at(-1)!.metadata.get('baggage').map(String);
+      const members = baggage!.split(',');
+      expect(members).toEqual(['outrigger.hops=1', ...tenKilobytesOfFlags.split(',').slice(0, 63)]);
+      expect(sumOf(mesh.caller, 'outrigger_baggage_trimmed_total')).toBe(1);
+    } finally {
+      await mesh.close();
+    }
   });
 });

@@ -1,4 +1,3 @@
-import http2 from 'node:http2';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
@@ -9,6 +8,7 @@ import { type EchoApp, startEcho } from '../../support/echo.ts';
 import type { EchoClient } from '../../support/echo-client.ts';
 import { answerOk, startPlainApp } from '../../support/echo-plain.ts';
 import { closedAfterEach } from '../../support/kept.ts';
+import { codesByPath, oddPaths, otherCase } from '../../support/odd-paths.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 import { sumOf } from '../../support/sidecars.ts';
 
@@ -143,54 +143,6 @@ describe('permissions', () => {
 });
 
 describe('a path that is written otherwise', () => {
-  const games = [
-    '//interop.Echo/Unary',
-    '/interop.Echo//Unary',
-    '/interop.Echo/Unary/',
-    '/interop.Echo/./Unary',
-    '/interop.Echo/../interop.Echo/Unary',
-    '/interop.Echo/Unary?x=1',
-    '/interop.Echo/Unary#x',
-    '/interop.Echo/Unary;x',
-    '/interop.Echo/%55nary',
-    '/interop.Echo%2fUnary',
-    '/interop.Echo\\Unary',
-    '/interop.Echo/Unary ',
-    '/interop.Echo/Un\u00c1\u00a1ry',
-    `/interop.Echo/Unary${'/'.repeat(8000)}`,
-  ];
-  const otherCase = ['/interop.echo/unary', '/INTEROP.ECHO/UNARY'];
-
-  /** Codes by path, of calls to a port without TLS. */
-  const raw = async (port: number, paths: readonly string[]): Promise<string[]> => {
-    const session = http2.connect(`http://127.0.0.1:${port}`);
-    try {
-      return await Promise.all(
-        paths.map(
-          (path) =>
-            new Promise<string>((resolve) => {
-              const stream = session.request(
-                { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
-                { endStream: true },
-              );
-              let code = '';
-              const read = (fields: http2.IncomingHttpHeaders): void => {
-                code = String(fields['grpc-status'] ?? code);
-              };
-              stream
-                .on('response', read)
-                .on('trailers', read)
-                .on('error', () => {});
-              stream.on('close', () => resolve(code));
-              stream.resume();
-            }),
-        ),
-      );
-    } finally {
-      session.close();
-    }
-  };
-
   it('reaches no app past a permission about the exact one', async () => {
     const agent = keep(await startAgent());
     const app = keep(await startPlainApp((stream) => answerOk(stream)));
@@ -202,17 +154,17 @@ describe('a path that is written otherwise', () => {
     const callee = await mesh.join({ name: 'echo', port: app.port, check: 'tcp' }, { identity: 'none' });
     const port = Number(callee.ports.peers!.split(':').at(-1));
     const before = app.seen.length;
-    expect(await raw(port, [unary])).toEqual(['7']);
+    expect(await codesByPath(port, [unary])).toEqual(['7']);
     // UNIMPLEMENTED, or no answer but a reset where HTTP/2 itself does not let the field pass.
-    const codes = await raw(port, games);
+    const codes = await codesByPath(port, oddPaths);
     expect(codes.filter((code) => code === '12').length).toBeGreaterThan(10);
     expect(codes.filter((code) => code !== '12' && code !== '')).toEqual([]);
     expect(app.seen.length).toBe(before);
     // Another case is another method, to the rule, the router and the app alike.
-    expect(await raw(port, otherCase)).toEqual(['0', '0']);
+    expect(await codesByPath(port, otherCase)).toEqual(['0', '0']);
     expect(app.seen.slice(before).map((fields) => fields[':path'])).toEqual(otherCase);
     // Control: without a sidecar in between, each of them comes through.
-    expect(new Set(await raw(app.port, games.slice(0, 10)))).toEqual(new Set(['0']));
+    expect(new Set(await codesByPath(app.port, oddPaths.slice(0, 10)))).toEqual(new Set(['0']));
   });
 });
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openConsul } from '../../../sidecar/consul/door.ts';
@@ -116,6 +117,34 @@ describe('a sidecar that is stopped early', () => {
     await drained;
     expect(await registered(agent)).toEqual([]);
     expect(forgotten).toEqual(['proxy', 'service']);
+  });
+});
+
+describe('a sidecar that cannot be started', () => {
+  it('asks Consul nothing any more', async () => {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked++;
+      response.writeHead(500).end('no leader');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ends.push(() => server.close());
+    const settings = {
+      listen: { app: '127.0.0.1:0', peers: '127.0.0.1:0', admin: '127.0.0.1:0', control: 'none' },
+      discovery: { consul: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` } },
+      service: { name: 'echo', port: 50051 },
+      identity: { files: { cert: '/nowhere/cert.pem', key: '/nowhere/key.pem', ca: '/nowhere/ca.pem' } },
+    };
+    const { settings: read } = readSettings(JSON.stringify(settings), 'test.yaml', '/');
+    await expect(startSidecar(read)).rejects.toThrow(/nowhere.* cannot be read/);
+    // What was on its way arrives.
+    await pause(100);
+    const before = asked;
+    // An agent that fails is asked again after 250 ms at most.
+    await pause(1000);
+    expect(asked).toBe(before);
+    const connections = await new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+    expect(connections).toBe(0);
   });
 });
 

@@ -1,57 +1,15 @@
-import { EventEmitter } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type RunOptions, run } from '../../../sidecar/cli/run.ts';
-import type { StartedSidecar, Surroundings } from '../../../sidecar/cli/started.ts';
-import { silent } from '../../../sidecar/core/log.ts';
+import { run } from '../../../sidecar/cli/run.ts';
+import type { Surroundings } from '../../../sidecar/cli/started.ts';
 import { loadSettings } from '../../../sidecar/settings/load.ts';
-import type { Settings } from '../../../sidecar/settings/settings.ts';
+import { orders, stage } from '../../support/run-stage.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'outrigger-run-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-interface Stage {
-  around: Surroundings;
-  signals: EventEmitter;
-  /** What happened to the sidecar, in order. */
-  steps: string[];
-  said: string[];
-  settings: () => Settings;
-}
-
-const stage = (parts: Partial<StartedSidecar> = {}, over: Partial<Surroundings> = {}): Stage => {
-  const signals = new EventEmitter();
-  const steps: string[] = [];
-  const said: string[] = [];
-  let settings: Settings;
-  const around: Surroundings = {
-    start: async (given) => {
-      settings = given;
-      steps.push('start');
-      return {
-        ports: { app: '127.0.0.1:41001', peers: '0.0.0.0:41002', admin: '127.0.0.1:41003' },
-        ready: Promise.resolve(),
-        notReady: () => ['no certificate yet'],
-        drain: async () => void steps.push('drain'),
-        appGone: async () => void steps.push('app gone'),
-        close: async () => void steps.push('close'),
-        ...parts,
-      };
-    },
-    load: async (origin) => loadSettings(origin),
-    openLog: () => silent,
-    signals,
-    say: (line) => void said.push(line),
-    patienceMs: 5000,
-    terminal: false,
-    ...over,
-  };
-  return { around, signals, steps, said, settings: () => settings };
-};
-
-const orders: RunOptions = { service: 'orders', upstream: [] };
 const node = (source: string): string[] => [process.execPath, '-e', source];
 
 /** An app that tells by a file when it runs, and does with a signal what the test says. */
@@ -284,14 +242,5 @@ describe('signals', () => {
     expect(steps).toEqual(['start']);
     signals.emit('SIGTERM', 'SIGTERM');
     expect(await ended).toBe(0);
-  });
-
-  it('one that comes before the app was started ends the sidecar, and no app is started', async () => {
-    const { around, signals, steps } = stage({ ready: new Promise(() => {}) });
-    const ended = run(orders, ['outrigger-no-such-command'], around);
-    await new Promise((resolve) => setImmediate(resolve));
-    signals.emit('SIGINT', 'SIGINT');
-    expect(await ended).toBe(130);
-    expect(steps).toEqual(['start', 'close']);
   });
 });

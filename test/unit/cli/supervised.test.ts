@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedSidecar } from '../../../sidecar/cli/started.ts';
 import { type SupervisionOptions, startSupervised } from '../../../sidecar/cli/supervised.ts';
@@ -162,6 +162,27 @@ describe('a sidecar that ends unasked', () => {
     await logged('the sidecar could not start again', 3);
     await logged('the sidecar listens again');
     expect(pauses).toEqual([1, 2, 3, 4]);
+  });
+
+  it('is started again when there is memory for a process again', async () => {
+    const program = `const told = { settings: { listen: { app: { port: 0 } } } }; ${listens}
+      process.on('message', ({ please }) => please === 'close' && process.exit(0));`;
+    const children: ChildProcess[] = [];
+    const { sidecar, lines, logged } = stage('', {
+      spawn: () => {
+        if (children.length > 0 && lines.length < 3) throw new Error('spawn ENOMEM');
+        const stdio: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc'];
+        children.push(spawn(process.execPath, ['-e', program], { stdio }));
+        return children.at(-1)!;
+      },
+    });
+    const started = await sidecar;
+    children[0]!.kill('SIGKILL');
+    await logged('the sidecar listens again');
+    expect(lines.map(({ fields }) => fields['cause'] ?? fields['ended'])).toContain(
+      'it could not be started: spawn ENOMEM',
+    );
+    await started.close();
   });
 
   it('is ready when its successor is', async () => {

@@ -19,12 +19,18 @@ interface Check {
 const start = async (service: Partial<RegistrationOptions['service']> = {}) => {
   const kit = stillKit();
   const checks = new Map<string, readonly Check[]>();
+  const metas = new Map<string, Readonly<Record<string, string>>>();
   const said: string[] = [];
   const agent = await scriptedAgent((request, response) => {
     const id = decodeURIComponent(request.path.split('/').at(-1)!);
     if (request.method === 'GET')
       return checks.has(id) ? json(response, { ID: id, Service: 'x' }) : json(response, 'unknown', {}, 404);
-    const { ID, Checks } = (request.body ?? {}) as { ID?: string; Checks?: Check[] };
+    const { ID, Checks, Meta } = (request.body ?? {}) as {
+      ID?: string;
+      Checks?: Check[];
+      Meta?: Record<string, string>;
+    };
+    if (ID !== undefined) metas.set(ID, Meta ?? {});
     if (ID !== undefined)
       checks.set(
         ID,
@@ -58,10 +64,11 @@ const start = async (service: Partial<RegistrationOptions['service']> = {}) => {
     () => stop.abort(),
   );
   await drive(kit, 'registration', () => registration.registered.value);
-  return { kit, app, checks, said, registration };
+  return { kit, app, checks, metas, said, registration };
 };
 
 const id = 'orders-10.0.0.5-15002';
+const proxy = `${id}-sidecar-proxy`;
 
 describe('the registration of an app', () => {
   it('is critical until the app serves, and passing in that moment', async () => {
@@ -119,6 +126,36 @@ describe('the registration of an app', () => {
       await drive(kit, word, () => said.includes(`check ${word} ${id}:ttl`));
       expect(kit.clock.now() - begin).toBeLessThan(1200);
     }
+    await registration.deregister();
+  });
+
+  it('says of its proxy what has changed by registering it once more, and nothing else', async () => {
+    const serving = async (): Promise<boolean> => true;
+    const { kit, said, metas, registration } = await start({ serving, meta: { version: '2' } });
+    said.length = 0;
+    registration.describe({ 'outrigger-contract': 'abc' });
+    await drive(kit, 'the new word', () => metas.get(proxy)?.['outrigger-contract'] === 'abc');
+    expect(metas.get(proxy)).toEqual({ version: '2', outrigger: '1', 'outrigger-contract': 'abc' });
+    registration.describe({ 'outrigger-contract': 'abc' });
+    await drive(kit, 'beats', () => said.filter((words) => words.startsWith('check pass')).length > 3);
+    expect(said.filter((words) => words.startsWith('service register'))).toEqual([
+      `service register ${proxy}`,
+    ]);
+    registration.describe({});
+    await drive(kit, 'nothing more to say', () => metas.get(proxy)?.['outrigger-contract'] === undefined);
+    expect(registration.registered.value).toBe(true);
+    await registration.deregister();
+    expect(kit.wheel.size).toBe(0);
+  });
+
+  it('has nothing more to say of itself once it leaves', async () => {
+    const serving = async (): Promise<boolean> => true;
+    const { kit, said, registration } = await start({ serving });
+    await registration.maintenance('the sidecar is stopping');
+    said.length = 0;
+    registration.describe({ 'outrigger-contract': 'abc' });
+    await drive(kit, 'beats', () => said.filter((words) => words.startsWith('check pass')).length > 2);
+    expect(said.filter((words) => words.startsWith('service register'))).toEqual([]);
     await registration.deregister();
   });
 });

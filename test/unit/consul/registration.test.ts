@@ -188,6 +188,27 @@ describe('registration', () => {
     await registration.deregister();
   });
 
+  it.each([
+    [429, 'is too busy for a beat'],
+    [403, 'believes the token no more for a while'],
+  ])('is not registered again when the agent says %i because it %s', async (status) => {
+    const { kit, agent, memory, begin } = await start();
+    const registration = begin();
+    await drive(kit, 'registration', () => registration.registered.value);
+    let refusals = 0;
+    agent.script = (request, response) => {
+      if (!request.path.includes('/check/') || refusals >= 3) return memory.script(request, response);
+      refusals++;
+      json(response, 'not now', {}, status);
+    };
+    memory.said.length = 0;
+    await drive(kit, 'the refusals', () => !registration.registered.value);
+    await drive(kit, 'the next good beat', () => registration.registered.value);
+    expect(refusals).toBe(3);
+    expect(memory.said.filter((words) => words.startsWith('service register'))).toEqual([]);
+    await registration.deregister();
+  });
+
   it('leaves the service to whoever registers it', async () => {
     const { kit, memory, begin } = await start({
       service: { name: 'orders', address: null, check: 'none', registeredAs: 'orders-of-nomad' },

@@ -70,6 +70,20 @@ describe('the proof of rights', () => {
     expect(await missing(granting(refused, empty), orders)).toEqual([rule]);
   });
 
+  it('is proof enough that there are more nodes than are read', async () => {
+    const agent = await scriptedAgent((request, response) =>
+      request.path.endsWith('/catalog/nodes')
+        ? json(response, 'x'.repeat(2000))
+        : granting()(request, response),
+    );
+    const door = openConsul({ url: agent.url, largestAnswer: 1000 }, stillKit());
+    cleanUp.push(
+      () => agent.close(),
+      () => door.close(),
+    );
+    expect(await proveRights({ door, ...orders }, signal)).toEqual([]);
+  });
+
   it('names no rule to a token that Consul does not know', async () => {
     const stranger: Script = (_, response) => json(response, 'ACL not found', {}, 403);
     expect(await missing(stranger, orders)).toEqual(['everything']);

@@ -121,6 +121,9 @@ describe('the admin port', () => {
       available: false,
       load: 0,
       connections: 0,
+      zone: null,
+      costMs: 30,
+      panic: true,
     });
     expect(JSON.parse((await ask(admin, '/stack')).body)).toEqual({
       outbound: ['correlate', 'observe'],

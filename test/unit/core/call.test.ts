@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { emptyBody } from '../../../sidecar/core/body.ts';
 import { Call } from '../../../sidecar/core/call.ts';
+import { Life } from '../../../sidecar/core/life.ts';
 import { stack } from '../../../sidecar/core/stack.ts';
 import { answer, newCall, run, snapshot } from '../../support/calls.ts';
 import { stillKit } from '../../support/kit.ts';
@@ -22,6 +24,17 @@ describe('a call', () => {
     expect([call.id, call.deadlineAt, call.snapshot.version]).toEqual(['', Number.POSITIVE_INFINITY, 1]);
   });
 
+  it('has a life and bytes of its own as one of several attempts, through all further derivations', () => {
+    const { clock } = stillKit();
+    const call = newCall(clock);
+    const life = new Life(clock.now());
+    const body = { ...emptyBody };
+    const apart = call.apart(life, body).until(5000).carrying('b=2');
+    expect([apart.life, apart.body]).toEqual([life, body]);
+    expect(apart.life).toBe(life);
+    expect(call.life).not.toBe(life);
+  });
+
   it('has the same shape however it was derived', () => {
     const { clock } = stillKit();
     const call = newCall(clock);
@@ -31,6 +44,7 @@ describe('a call', () => {
       call.carrying(''),
       call.identified('', '', '', ''),
       call.under(call.snapshot),
+      call.apart(call.life, call.body),
     ]) {
       expect(derived).toBeInstanceOf(Call);
       expect(keys(derived)).toBe(keys(call));

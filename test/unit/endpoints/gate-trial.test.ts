@@ -107,6 +107,9 @@ describe('a gate with a call on trial', () => {
         get epoch() {
           return gate.epoch;
         },
+        share: () => 1,
+        costMs: () => 0,
+        took: () => {},
         enter: () => gate.enter(),
         judge: gate.judge.bind(gate),
         send: () => new Promise<never>(() => {}),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Attempt } from '../../../sidecar/core/call.ts';
-import { endpointDefaults } from '../../../sidecar/endpoints/endpoint.ts';
+import { endpointDefaults } from '../../../sidecar/endpoints/endpoint-home.ts';
 import { Pool } from '../../../sidecar/endpoints/pool.ts';
 import { knowing, newAttempt, run, service } from '../../support/calls.ts';
 import { fakeDial } from '../../support/fake-link.ts';

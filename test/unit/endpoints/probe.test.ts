@@ -13,6 +13,7 @@ const message = (...bytes: number[]) => [0, 0, 0, 0, bytes.length, ...bytes];
 const replyOf = (bytes: number[], status: Status = ok): Reply => ({
   head: [],
   over: null,
+  trailers: [],
   status: Promise.resolve(status),
   attach(sink: ReplySink) {
     for (const byte of bytes) sink.relay(Uint8Array.of(255, byte, 255), 1, 2);

@@ -13,11 +13,15 @@ keepsTheFilterContract('correlate', {
 
 const aa = (bytes: number) => 'a'.repeat(bytes * 2);
 
-const pass = (words: Parameters<typeof newCall>[1] & {}, kit = stillKit()) => {
+const pass = (
+  words: Parameters<typeof newCall>[1] & {},
+  kit = stillKit(),
+  direction: 'outbound' | 'inbound' = 'outbound',
+) => {
   let passed: Call | null = null;
   correlate(
     kit,
-    'outbound',
+    direction,
     aa,
   )(newCall(kit.clock, words), (call) => {
     passed = call;
@@ -86,6 +90,18 @@ describe('correlate', () => {
     const most = pass({ words: { baggage: members.slice(1).join(',') } });
     expect(most.call.baggage).toBe(members.slice(1).join(','));
     expect(trimmed(most.kit)).toBe(0); // control: 64 are let through whole
+  });
+
+  it('counts the hop on the way in alone, in front, so that it is not what is cut off', () => {
+    expect(pass({ words: { baggage: 'a=1' } }).call.baggage).toBe('a=1');
+    expect(pass({ words: { baggage: 'a=1' } }, stillKit(), 'inbound').call.baggage).toBe(
+      'outrigger.hops=1,a=1',
+    );
+    const members = Array.from({ length: 70 }, (_, at) => `m${at}=1`);
+    const long = { words: { baggage: [...members, 'outrigger.hops=5'].join(',') } };
+    const kept = members.slice(0, 63).join(',');
+    expect(pass(long).call.baggage).toBe(`outrigger.hops=5,${kept}`);
+    expect(pass(long, stillKit(), 'inbound').call.baggage).toBe(`outrigger.hops=6,${kept}`);
   });
 
   it('makes ids that differ', () => {

@@ -1,29 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import type { RoutedCall } from '../../../sidecar/core/call.ts';
 import { type Reply, refusal } from '../../../sidecar/core/reply.ts';
 import { broken, Code, ended, ok, refused, type Status } from '../../../sidecar/core/status.ts';
 import { balance } from '../../../sidecar/filters/balance.ts';
-import { retry } from '../../../sidecar/filters/retry.ts';
 import {
   answer,
-  type CallParts,
   FakeEndpoint,
   HeldReply,
   notingBody,
   routedCall,
   run,
-  service,
   settled,
-  snapshot,
 } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
 import { stillKit } from '../../support/kit.ts';
-import { always } from '../../support/policies.ts';
-
-const inventory = service('inventory', '10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1');
+import { endpoints, inventory, retryAlone, Tries, type Trying } from '../../support/tries.ts';
 
 keepsTheFilterContract('retry', {
-  make: (kit) => retry(kit, () => [new FakeEndpoint()]),
+  make: (kit) => retryAlone(kit, [new FakeEndpoint()]),
   call: ({ clock }) => routedCall(clock, inventory),
   refused: {},
   repeats: true,
@@ -31,49 +24,30 @@ keepsTheFilterContract('retry', {
 
 const unreached = broken('connection refused', false);
 
-/** Retry above balance over these endpoints. `answers[n]` is what attempt n meets; the last one repeats. */
-const setUp = (
-  endpoints: FakeEndpoint[],
-  answers: Status[],
-  { grantedMs = Number.POSITIVE_INFINITY, ...parts }: CallParts & { readonly grantedMs?: number } = {},
-) => {
-  const kit = stillKit();
-  const met: string[] = [];
-  const previous: number[] = [];
-  const body = notingBody();
-  const balanced = balance(kit, () => endpoints);
-  const filter = retry(kit, () => endpoints);
-  const arrived = routedCall(kit.clock, inventory, { body, ...parts });
-  const routed = { ...arrived, call: arrived.call.until(kit.clock.now() + grantedMs) };
-  const serve = (each: RoutedCall): Promise<Reply> =>
-    filter(each, (again) =>
-      balanced(again, (attempt) => {
-        met.push(attempt.endpoint.address.id);
-        previous.push(attempt.previous);
-        return answer(answers[Math.min(met.length, answers.length) - 1]);
-      }),
-    );
-  return { kit, met, previous, body, routed, status: run(serve, routed) };
+/** One call over these endpoints; see `Tries`. */
+const setUp = (met: FakeEndpoint[], answers: Status[], trying: Trying = {}) => {
+  const tries = new Tries(met, answers);
+  const routed = tries.routed(trying);
+  return { ...tries, tries, routed, status: run(tries.serve, routed) };
 };
 
-const three = () => ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1'].map((id) => new FakeEndpoint(id));
+const three = () => endpoints(3);
 
 describe('retry', () => {
   it('meets another endpoint each time, without a wait, and numbers the attempts', async () => {
-    const { status, met, previous, kit } = setUp(three(), [unreached, unreached, ok]);
+    const { status, met, previous, tries } = setUp(three(), [unreached, unreached, ok]);
     expect(await status).toBe(ok);
     expect(new Set(met).size).toBe(3);
     expect(previous).toEqual([0, 1, 2]);
-    expect(kit.meter.count('outrigger_retries_total', 'inventory').value).toBe(2);
+    expect(tries.made('transparent')).toBe(2);
   });
 
   it('gives up after two further tries', async () => {
-    const five = [...three(), new FakeEndpoint('10.0.0.4:1'), new FakeEndpoint('10.0.0.5:1')];
-    const { status, met, kit, body } = setUp(five, [unreached]);
+    const { status, met, tries, body } = setUp(endpoints(5), [unreached]);
     expect(await status).toBe(unreached);
     expect(new Set(met).size).toBe(3); // though two more are there
     expect(met).toHaveLength(3);
-    expect(kit.meter.count('outrigger_retries_total', 'inventory').value).toBe(2);
+    expect(tries.made('transparent')).toBe(2);
     expect(body.commits).toBe(1);
   });
 
@@ -83,9 +57,7 @@ describe('retry', () => {
     [5, 5],
     [9, 5], // no policy gets more
   ])('makes %i attempts where the policy says so: %i', async (attempts, made) => {
-    const six = Array.from({ length: 6 }, (_, at) => new FakeEndpoint(`10.0.0.${at + 1}:1`));
-    const said = snapshot({ policies: always({ retry: { attempts } }) });
-    const { status, met, body } = setUp(six, [unreached], { snapshot: said });
+    const { status, met, body } = setUp(endpoints(6), [unreached], { policy: { retry: { attempts } } });
     expect(await status).toBe(unreached);
     expect(met).toHaveLength(made);
     expect(body.commits).toBe(1);
@@ -109,7 +81,7 @@ describe('retry', () => {
     const kit = stillKit();
     let tries = 0;
     const begun = { ...(await refusal(unreached)), head: ['content-type', 'application/grpc'] };
-    const reply = await retry(kit, three)(routedCall(kit.clock, inventory), async ({ call }) => {
+    const reply = await retryAlone(kit, three())(routedCall(kit.clock, inventory), async ({ call }) => {
       tries++;
       call.life.at = three()[0]!;
       return begun;
@@ -129,7 +101,7 @@ describe('retry', () => {
     const body = notingBody();
     const routed = routedCall(kit.clock, inventory, { body });
     let begin!: (reply: Reply) => void;
-    const pending = retry(kit, () => three())(routed, () => new Promise((resolve) => (begin = resolve)));
+    const pending = retryAlone(kit, three())(routed, () => new Promise((resolve) => (begin = resolve)));
     await settled();
     expect(body.commits).toBe(0);
     const held = new HeldReply(routed.call.life);
@@ -184,16 +156,16 @@ describe('retry', () => {
 
   it('does not wait past the deadline', async () => {
     const kit = stillKit();
-    const endpoints = [new FakeEndpoint()];
+    const only = [new FakeEndpoint()];
     const routed = routedCall(kit.clock, inventory);
     const hasty = { ...routed, call: routed.call.until(kit.clock.now() + 20) };
     let tries = 0;
-    const filter = retry(kit, () => endpoints);
+    const filter = retryAlone(kit, only);
     const status = await run(
       (each) =>
         filter(each, ({ call }) => {
           tries++;
-          call.life.at = endpoints[0]!;
+          call.life.at = only[0]!;
           return answer(unreached);
         }),
       hasty,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Choose } from '../../../sidecar/policies/choose.ts';
 import { leastBad } from '../../../sidecar/policies/least-bad.ts';
+import { peakEwma } from '../../../sidecar/policies/peak-ewma.ts';
 import { roundRobin } from '../../../sidecar/policies/round-robin.ts';
 import { twoChoices } from '../../../sidecar/policies/two-choices.ts';
 import { FakeEndpoint } from '../../support/calls.ts';
@@ -28,7 +29,7 @@ const balances = (name: string, make: (random: () => number) => Choose): void =>
         fc.property(endpoints, chances, (each, stream) => {
           const { all, met } = made(each);
           const random = () => stream.next().value as number;
-          const chosen = make(random)(all, met);
+          const chosen = make(random)(all, met, 0, null);
           const usable = all.filter((endpoint) => endpoint.available && !met.includes(endpoint));
           if (usable.length === 0) expect(chosen).toBeNull();
           else expect(usable).toContain(chosen);
@@ -43,11 +44,12 @@ const balances = (name: string, make: (random: () => number) => Choose): void =>
         Array.from({ length: 5 }, () => ({ load: 0, available: true, reachable: true, met: false })),
       );
       const choose = make(random);
-      expect(new Set(Array.from({ length: 200 }, () => choose(all, []))).size).toBe(5);
+      expect(new Set(Array.from({ length: 200 }, () => choose(all, [], 0, null))).size).toBe(5);
     });
   });
 };
 
+balances('peak EWMA', peakEwma);
 balances('two choices', twoChoices);
 balances('round robin', roundRobin);
 
@@ -56,7 +58,8 @@ describe('two choices', () => {
     const [one, other] = [new FakeEndpoint('a:1'), new FakeEndpoint('b:1')];
     one.load = 2;
     other.load = 1;
-    for (const chance of [0, 0.49, 0.5, 0.99]) expect(twoChoices(() => chance)([one, other], [])).toBe(other);
+    for (const chance of [0, 0.49, 0.5, 0.99])
+      expect(twoChoices(() => chance)([one, other], [], 0, null)).toBe(other);
   });
 });
 
@@ -64,7 +67,11 @@ describe('round robin', () => {
   it('begins where chance says', () => {
     const all = ['a:1', 'b:1', 'c:1'].map((id) => new FakeEndpoint(id));
     const choose = roundRobin(() => 0.5);
-    expect([choose(all, []), choose(all, []), choose(all, [])]).toEqual([all[1], all[2], all[0]]);
+    expect([choose(all, [], 0, null), choose(all, [], 0, null), choose(all, [], 0, null)]).toEqual([
+      all[1],
+      all[2],
+      all[0],
+    ]);
   });
 
   it('gives each service its own turn, so that two that alternate do not starve each other', () => {
@@ -73,7 +80,7 @@ describe('round robin', () => {
       ['b1:1', 'b2:1'],
     ].map((ids) => ids.map((id) => new FakeEndpoint(id)));
     const choose = roundRobin(() => 0);
-    const chosen = [a!, b!, a!, b!].map((list) => choose(list, [])!.address.id);
+    const chosen = [a!, b!, a!, b!].map((list) => choose(list, [], 0, null)!.address.id);
     expect(chosen).toEqual(['a1:1', 'b1:1', 'a2:1', 'b2:1']);
   });
 });

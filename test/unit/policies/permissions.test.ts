@@ -155,6 +155,10 @@ describe('permissions', () => {
     [{ headers: [header('grpc-timeout', 'present')] }, "the app does not see the 'grpc-timeout'"],
     [{ headers: [header('te', 'exact', 'trailers')] }, "the app does not see the 'te'"],
     [{ headers: [header('x-outrigger-token', 'present')] }, "the app does not see the 'x-outrigger-token'"],
+    [
+      { headers: [header('x-forwarded-client-cert', 'present')] },
+      "the app does not see the 'x-forwarded-client-cert'",
+    ],
     [{ headers: [header('x_outrigger_caller', 'present')] }, "the app does not see the 'x_outrigger_caller'"],
     [
       { headers: [header('key-bin', 'exact', 'AAE=')] },

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cleanId } from '../../../sidecar/core/clean-id.ts';
 import { editsBetween, nearNames } from '../../../sidecar/core/near-names.ts';
 import { bounded, carries, joined } from '../../../sidecar/policies/baggage.ts';
-import { cleanId } from '../../../sidecar/policies/clean-id.ts';
 import { decisive } from '../../../sidecar/policies/precedence.ts';
 import { randomHex } from '../../../sidecar/policies/random-hex.ts';
 import { nameInAuthority, plainName } from '../../../sidecar/policies/service-name.ts';

@@ -167,6 +167,7 @@ faults: [{ percent: 0.5, delay: 2s }, { percent: 1, abort: reset }, { percent: 2
   });
 
   it.each([
+    ['retry: { codes: [DEADLINE_EXCEEDED] }', /retry.codes.0 must not be DEADLINE_EXCEEDED: the deadline is/],
     ['retry: { codes: [OK] }', /retry.codes.0 must be the name of a gRPC code, such as UNAVAILABLE/],
     ['hedge: { after: soon }', /hedge.after must be a time with its unit .* or p95, or none/],
     ['budget: { percent: 101 }', /budget.percent must be a whole number of percent from 0 to 100/],

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { callerUri } from '../../../sidecar/consul/caller-uri.ts';
 import { openConsul } from '../../../sidecar/consul/door.ts';
 import { nearNames } from '../../../sidecar/core/near-names.ts';
 import { consulSource } from '../../../sidecar/sources/consul.ts';
@@ -38,8 +39,6 @@ const start = async (service: string | null = null) => {
         json(response, { Chain: chainOf(name) }, headers);
       else if (name === 'match') json(response, { [service ?? '']: state.intentions }, headers);
       else if (name === 'services') json(response, { consul: [], inventory: [], stock: [] });
-      else if (name === 'roots')
-        json(response, { TrustDomain: 'td.consul', Roots: [{ ID: '1', RootCert: pem }] });
       else if (name === 'authorize') {
         state.authorize.push(request.body);
         if (state.verdict === null) json(response, 'no', {}, 500);
@@ -63,8 +62,6 @@ const start = async (service: string | null = null) => {
   );
   return { kit, state, agent, source, stop };
 };
-
-const pem = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----';
 
 describe('source consul', () => {
   it('watches a name from the first time that it is wanted', async () => {
@@ -143,7 +140,7 @@ describe('source consul', () => {
   });
 
   it('denies while Consul has never answered, then holds its default', async () => {
-    const { kit, state, source } = await start('orders');
+    const { kit, state, agent, source } = await start('orders');
     expect(source.slice.value.access).toEqual({
       intentions: [],
       allowByDefault: false,
@@ -154,10 +151,14 @@ describe('source consul', () => {
     await drive(kit, 'the default', () => source.slice.value.access!.allowByDefault);
     expect(source.slice.value.access!.because).toBe('ACLs disabled');
     expect(source.slice.value.access!.awaited).toBeUndefined();
+    // Nothing else was asked for it: a sidecar without an identity from Consul may not even have roots to ask for.
+    expect(new Set(agent.seen.map(({ path }) => path))).toEqual(
+      new Set(['/v1/connect/intentions/match', '/v1/agent/connect/authorize']),
+    );
     expect(state.authorize).toEqual([
       {
         Target: 'orders',
-        ClientCertURI: 'spiffe://td.consul/ns/default/dc/dc1/svc/outrigger-asks-for-the-default',
+        ClientCertURI: callerUri('outrigger-asks-for-the-default'),
         ClientCertSerial: '00',
       },
     ]);
@@ -171,7 +172,7 @@ describe('source consul', () => {
     state.changed();
     await drive(kit, 'the intentions', () => source.slice.value.access!.intentions.length === 2);
     expect(state.authorize.at(-1)).toMatchObject({
-      ClientCertURI: 'spiffe://td.consul/ns/default/dc/dc1/svc/outrigger-asks-for-the-default-',
+      ClientCertURI: callerUri('outrigger-asks-for-the-default-'),
     });
     const asked = state.authorize.length;
     state.intentions = [about('web', 'deny'), about('*', 'allow')];

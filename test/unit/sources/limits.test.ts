@@ -71,6 +71,10 @@ describe('names that are watched', () => {
     one.broken.add('web');
     one.changed();
     await drive(one.kit, 'trouble', () => one.source.trouble() !== null);
+    expect(one.source.away?.()).toBe(true); // the only name
+    one.source.want('called');
+    await drive(one.kit, 'another name', () => known('called'));
+    expect([one.source.away?.(), one.source.trouble() !== null]).toEqual([false, true]);
     const begun = one.kit.clock.now();
     await drive(one.kit, 'a quarter of an hour', () => one.kit.clock.now() - begun > 900_000, 1_000_000);
     expect(

@@ -29,6 +29,7 @@ const start = async (first: Record<string, string> = {}, { mayRead = true } = {}
     mayRead,
     listsAreRefused: false,
     broken: false,
+    isBusy: false,
   };
   let waiting: (() => void)[] = [];
   const agent = await scriptedAgent((request, response) => {
@@ -39,6 +40,7 @@ const start = async (first: Record<string, string> = {}, { mayRead = true } = {}
         Value: value === '' ? null : Buffer.from(value).toString('base64'),
       }));
       if (state.broken) json(response, 'No cluster leader', {}, 500);
+      else if (state.isBusy && !request.query.has('recurse')) json(response, 'too many', {}, 429);
       else if (!request.query.has('recurse')) json(response, '', headers, state.mayRead ? 404 : 403);
       else if (!state.mayRead && state.listsAreRefused) json(response, 'Permission denied', {}, 403);
       else if (!state.mayRead || entries.length === 0) {
@@ -204,6 +206,17 @@ describe('an empty tree', () => {
     state.mayRead = true;
     wake();
     await drive(kit, 'the right again', () => faults().length === 0);
+    expect(said()).toEqual(['inventory {"timeout":1000}']);
+  });
+
+  it('is not believed of an agent that is too busy to say whether the token may read it', async () => {
+    const { kit, state, source, wake, said } = await start({ inventory: 'timeout: 1s' });
+    await drive(kit, 'the policy', () => said().length === 1);
+    Object.assign(state, { mayRead: false, isBusy: true });
+    wake();
+    await drive(kit, 'trouble', () => source.trouble() !== null);
+    const begun = kit.clock.now();
+    await drive(kit, 'five minutes', () => kit.clock.now() - begun > 300_000);
     expect(said()).toEqual(['inventory {"timeout":1000}']);
   });
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, lstat, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -201,6 +202,25 @@ const refusals: readonly (readonly [string, 'identity' | 'mesh', () => Promise<u
       },
       'rights',
       'is a link',
+    ],
+    [
+      'a pipe that nobody writes into',
+      'identity',
+      async () => {
+        const path = await file('identity');
+        await rm(path);
+        execFileSync('mkfifo', ['-m', '600', path]);
+      },
+      'rights',
+      'is no file',
+    ],
+    [
+      'of no date that there is',
+      'mesh',
+      async () =>
+        writeFile(await file('mesh'), (await text('mesh')).replace(/"savedAt":\d+/, '"savedAt":1e300')),
+      'damaged',
+      'does not begin as a state does',
     ],
     [
       'of the other part',

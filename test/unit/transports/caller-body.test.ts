@@ -79,4 +79,38 @@ describe('the body of a call', () => {
     body.taken(attempt, 100);
     expect(credited()).toBe(200);
   });
+
+  test('branches once all of it has come, for an attempt beside the first', () => {
+    const { body, budget, credited } = setting(1000);
+    const first = sink();
+    body.attach(first);
+    send(body, 'a', 100);
+    expect(body.branch()).toBeNull(); // who knows what else comes
+    send(body, 'b', 200);
+    body.end();
+    const branch = body.branch()!;
+    expect([branch.ended, branch.replayable]).toEqual([true, true]);
+    const second = sink();
+    branch.attach(second);
+    expect(second.got.at(-1)).toBe('end');
+    expect(second.got.map((piece) => piece[0]).join('')).toMatch(/^a+b+e$/);
+    branch.taken(second, 300);
+    expect(credited()).toBe(300); // as it was recorded, and not again as it leaves
+    expect(branch.branch()).not.toBeNull();
+    expect(budget.held).toBe(300);
+    branch.commit();
+    expect([budget.held, branch.replayable, body.branch()]).toEqual([0, false, null]);
+  });
+
+  test('does not branch when it was not all recorded, nor when the call is over', () => {
+    const long = setting(50);
+    send(long.body, 'a', 100);
+    long.body.end();
+    expect(long.body.branch()).toBeNull();
+    const over = setting(1000);
+    over.body.end();
+    expect(over.body.branch()).not.toBeNull(); // a request without a byte is a request
+    over.body.close();
+    expect(over.body.branch()).toBeNull();
+  });
 });

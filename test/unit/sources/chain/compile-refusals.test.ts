@@ -28,6 +28,23 @@ describe('a chain that cannot be followed', () => {
     expect(() => compile({ ...chain, ...change(chain) })).toThrow(why);
   });
 
+  it('with more turns than calls could take is refused before it holds the loop', () => {
+    const chain = chainOf('web');
+    const splitter = (at: number) => ({
+      ...{ Type: 'splitter', Name: `s${at}` },
+      Splits: Array.from({ length: 100 }, () => ({
+        Weight: 1,
+        NextNode: at === 9 ? chain.StartNode : `s${at + 1}`,
+      })),
+    });
+    const splitters = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`s${at}`, splitter(at)]));
+    const begun = performance.now();
+    expect(() => compile({ ...chain, StartNode: 's0', Nodes: { ...chain.Nodes, ...splitters } })).toThrow(
+      'it divides calls more than 100000 times',
+    );
+    expect(performance.now() - begun).toBeLessThan(2000);
+  });
+
   it('with more than 64 targets is refused', () => {
     const Splits = Array.from({ length: 65 }, (_, at) => ({ Weight: 100 / 65, Service: `s${at}` }));
     const names = Splits.map(({ Service }) => Service);
