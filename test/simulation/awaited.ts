@@ -4,12 +4,6 @@
  */
 export const awaited: ReadonlyMap<string, string> = new Map(
   [
-    ['1 of 2', 'random, 2/s'],
-    ['1 of 2', 'random, 200/s'],
-    ['1 of 3', 'random, 2/s'],
-    ['1 of 3', 'random, 200/s'],
-    ['3 of 10', 'random, 2/s'],
-    ['3 of 10', 'random, 200/s'],
     ['1 of 2', 'reset, 2/s'],
     ['1 of 2', 'reset, 200/s'],
     ['1 of 3', 'reset, 2/s'],

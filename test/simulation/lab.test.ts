@@ -17,7 +17,8 @@ const wrong = { fromMs: 1000, toMs: 3000 };
 
 const oneOfThree = (fault: Fault | null, seed = 1, timeoutMs = 1000): Promise<Run> => {
   const services = { inventory: { instances: 3, latency: lognormal(5, 20) } };
-  const lab = simulate({ seed, callers: 2, services });
+  // By load alone, so that the faulty one gets its share until it is ejected.
+  const lab = simulate({ seed, callers: 2, services, policy: { balance: 'two-choices' } });
   if (fault !== null) lab.faulty('inventory', 1, fault, wrong);
   lab.load({ perSecond: 100, forMs: 5000, timeoutMs });
   return lab.run();

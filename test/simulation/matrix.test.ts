@@ -30,7 +30,7 @@ describe('partial failure stays partial', () => {
   });
 
   it('is lost without ejection and retries (control)', async () => {
-    const bare = { eject: { mode: 'off', failures: 1_000_000 }, retry: { attempts: 1 } } as const;
+    const bare = { eject: { mode: 'off' }, retry: { attempts: 1 }, balance: 'two-choices' } as const;
     for (const cell of cells.filter(({ fault }) => fault === 'unavailable'))
       expect(await tryCell(cell, 1, bare)).toMatchObject({ kept: false });
   });

@@ -37,7 +37,13 @@ export const forgeLines = async (naive = false): Promise<Forged> => {
   const words = { log: { access: 1 }, limits: { 'header-list': '64KiB' } };
   const callee = { ...words, service: { port: app.port } };
   // Two instances, so that a gate shuts and says why.
-  const mesh = await twoSidecars({ log, instances: 2, caller: words, callee });
+  const mesh = await twoSidecars({
+    log,
+    instances: 2,
+    // Calls fail here on purpose, and each shall leave its line.
+    caller: { policies: { '*': { breaker: { mode: 'off' } } }, ...words },
+    callee,
+  });
   try {
     const requests = forgedTexts.flatMap(placesFor);
     await sendAll(Number(mesh.caller.ports.app.split(':')[1]), requests);
