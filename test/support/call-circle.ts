@@ -41,6 +41,12 @@ export const callCircle = async ({
   const onTo =
     (other: string): PlainCall =>
     (stream, headers) => {
+      // Its own sidecar asks what methods it has.
+      if (String(headers[':path']).startsWith('/grpc.reflection.')) {
+        const none = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' };
+        stream.respond(none, { endStream: true });
+        return;
+      }
       baggage.push(String(headers['baggage'] ?? ''));
       void (async () => {
         const passed = passOn(baggage.at(-1)!);

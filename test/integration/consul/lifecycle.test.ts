@@ -40,7 +40,8 @@ for (const [name, startOne, skip] of agents) {
 
     it('is called within a second of its registration', async () => {
       const { agent, mesh } = await start();
-      const load = atRate(mesh.client, 100);
+      // What is looked for are calls that are refused or lost: a busy machine may take its time.
+      const load = atRate(mesh.client, 100, 10_000);
       ends.push({ close: () => load.stop() });
       const adding = mesh.add();
       await until('registered', async () => Object.keys(await ask(agent, '/agent/services')).length === 4);

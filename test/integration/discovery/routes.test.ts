@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { portionOf } from '../../../sidecar/policies/split.ts';
+import { eventually } from '../../support/eventually.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 import { type AppName, type RouteMesh, routeMesh } from '../../support/route-mesh.ts';
 import { steadily } from '../../support/steady-load.ts';
@@ -188,7 +189,8 @@ for (const [name, start, skip] of agents)
       await only('v1', () => mesh.remove('service-splitter', 'web'));
       await only('spare', put({ Kind: 'service-resolver', Name: 'web', Redirect: { Service: 'spare' } }));
       await clear();
-      expect(await reached(60)).toEqual(['v1', 'v2']);
+      // One that answered late at first gets few calls until that is forgotten.
+      await eventually(async () => (await reached(20)).join() === 'v1,v2', 'calls to go to both');
       await load.stop();
       expect(load.complaints).toEqual([]);
       expect(load.codes.length).toBeGreaterThan(500);
