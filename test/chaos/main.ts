@@ -6,13 +6,23 @@
 
 import { consulRows } from './consul-rows.ts';
 import { economyRows } from './economy-rows.ts';
+import { faultyRows } from './faulty-rows.ts';
 import { identityRows } from './identity-rows.ts';
+import { lineRows } from './line-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
 import { wireRows } from './wire-rows.ts';
 
 /** Every row there is. Others are added here, a file for each part of the mesh. */
-const rows: readonly Row[] = [...wireRows, ...rotationRows, ...identityRows, ...consulRows, ...economyRows];
+const rows: readonly Row[] = [
+  ...wireRows,
+  ...rotationRows,
+  ...identityRows,
+  ...consulRows,
+  ...economyRows,
+  ...faultyRows,
+  ...lineRows,
+];
 
 const short = process.argv.includes('--short');
 const picked = process.argv.slice(2).filter((word) => word !== '--short');
