@@ -7,8 +7,10 @@
 import { consulRows } from './consul-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
+import { faultyRows } from './faulty-rows.ts';
 import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
+import { lineRows } from './line-rows.ts';
 import { localRows } from './local-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
@@ -24,6 +26,8 @@ const rows: readonly Row[] = [
   ...forgeryRows,
   ...localRows,
   ...deadlineRows,
+  ...faultyRows,
+  ...lineRows,
 ];
 
 const short = process.argv.includes('--short');

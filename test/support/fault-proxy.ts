@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** A network between two processes, in front of a TCP port of loopback, that goes wrong when told. */
@@ -64,7 +65,7 @@ class FaultyLine implements FaultProxy {
   }
 
   cut(): void {
-    for (const { from } of [...this.#pipes]) from.resetAndDestroy();
+    for (const pipe of [...this.#pipes]) pipe.break();
   }
 
   halfOpen(): void {
@@ -93,9 +94,7 @@ class FaultyLine implements FaultProxy {
   }
 
   async close(): Promise<void> {
-    const sockets = [...this.#pipes].map(({ from }) => from);
-    const gone = sockets.map((socket) => new Promise<void>((closed) => socket.once('close', () => closed())));
-    for (const socket of sockets) socket.destroy();
+    const gone = [...this.#pipes].map((pipe) => pipe.close());
     await Promise.all(gone);
     this.refuse();
   }
@@ -140,6 +139,7 @@ class Pipe {
   #dueAt = 0;
   #ended = false;
   #lost = false;
+  #breaking = false;
   #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
 
   constructor(proxy: FaultyLine, from: Socket, to: Socket) {
@@ -157,7 +157,7 @@ class Pipe {
   go(): void {
     if (this.#timer !== null || this.#proxy.held) return;
     if (this.#lost) {
-      if (!this.from.destroyed) this.from.resetAndDestroy();
+      this.break();
       return;
     }
     const piece = this.#pieces[0];
@@ -183,6 +183,21 @@ class Pipe {
   lost(): void {
     this.#lost = true;
     this.go();
+  }
+
+  /** Ends this side by RST; where octets or an end are on their way already, the kernel chooses how. */
+  break(): void {
+    if (this.from.destroyed || this.#breaking) return;
+    this.#breaking = true;
+    if (this.from.writableLength > 0 || this.from.writableEnded) this.from.destroy();
+    else this.from.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.from, 'close').catch(() => {});
+    // Destroyed in the middle of a reset a socket would stay open: the kernel refuses the reset.
+    if (!this.#breaking) this.from.destroy();
+    await closed;
   }
 
   stop(): void {
