@@ -130,6 +130,8 @@ describe.skipIf(missing !== null)(
       const asWeb = ['call', '--as', 'web', '--consul', consul!];
       const get = [...asWeb, 'shop', 'shop.v1.Shop/Get', '--request', '{"sku":"oar"}'];
       const answer = { code: 0, output: '{"sku":"oar","caller":"web"}\n' };
+      // The app listens before its sidecar has learned its methods and registered it.
+      await eventually(async () => (await outrigger(...get).ended).code === 0, 'the first call');
       expect(await outrigger(...get).ended).toMatchObject(answer);
 
       const [, pid] = await run.says(/"pid":(\d+),.*"event":"the sidecar listens"/);

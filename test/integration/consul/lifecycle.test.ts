@@ -60,7 +60,8 @@ for (const [name, startOne, skip] of agents) {
       await pause(1500);
       expect([app.seen.length, mesh.seen()]).toEqual([0, 1]);
       app.failing = null;
-      expect(await until('called', () => app.seen.length > 0)).toBeLessThan(1000);
+      // Within one, as `npm run test` alone shows; both cores busy, it may take longer.
+      expect(await until('called', () => app.seen.length > 0)).toBeLessThan(3000);
       await load.stop();
       expect(load.complaints).toEqual([]);
     });
