@@ -8,6 +8,7 @@ import { consulRows } from './consul-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
 import { faultyRows } from './faulty-rows.ts';
+import { fleetRows } from './fleet-rows.ts';
 import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
 import { lineRows } from './line-rows.ts';
@@ -23,6 +24,7 @@ const rows: readonly Row[] = [
   ...identityRows,
   ...consulRows,
   ...economyRows,
+  ...fleetRows,
   ...forgeryRows,
   ...localRows,
   ...deadlineRows,

@@ -1,0 +1,26 @@
+/**
+ * An app that echoes, or a sidecar, in a process of its own, so that it can be killed and frozen. Started by
+ * `fleet.ts` with `app`, or with a sidecar's settings as JSON. SIGTERM ends a sidecar as the command does: it drains.
+ */
+import { tmpdir } from 'node:os';
+import { startSidecar } from '../../sidecar/index.ts';
+import { readSettings } from '../../sidecar/settings/load.ts';
+import { startEcho } from '../support/echo.ts';
+
+const [what] = process.argv.slice(2);
+process.on('disconnect', () => process.exit(0));
+
+if (what === 'app') {
+  const { port } = await startEcho();
+  process.send!({ port });
+} else {
+  const { settings } = readSettings(what!, 'fleet.yaml', tmpdir());
+  const sidecar = await startSidecar(settings);
+  process.on('SIGTERM', async () => {
+    await sidecar.drain();
+    await sidecar.close();
+    process.exit(0);
+  });
+  await sidecar.ready;
+  process.send!({ port: Number(sidecar.ports.peers!.split(':')[1]) });
+}
