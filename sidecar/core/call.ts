@@ -24,6 +24,19 @@ export interface Words {
   readonly fault: string;
 }
 
+/** Words of a call that says nothing. */
+export const noWords: Words = Object.freeze({
+  requestId: '',
+  traceparent: '',
+  tracestate: '',
+  baggage: '',
+  timeout: '',
+  service: '',
+  token: '',
+  priority: '',
+  fault: '',
+});
+
 /** Everything that a transport knows of a call when its header block has arrived. */
 export interface Arrival {
   /** `/package.Service/Method`, the exact bytes of :path, already matched against the strict pattern. */

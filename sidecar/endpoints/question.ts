@@ -1,5 +1,5 @@
 import type { Body } from '../core/body.ts';
-import { type Arrival, type Attempt, Call } from '../core/call.ts';
+import { type Arrival, type Attempt, Call, noWords } from '../core/call.ts';
 import type { EndpointView } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
@@ -130,18 +130,6 @@ const callOf = ({ method, messages, timeoutMs }: Question, { clock }: Kit, hex: 
   };
   return new Call(arrival).identified(hex(16), `00-${hex(16)}-${hex(8)}-00`, '', '').until(now + timeoutMs);
 };
-
-const noWords = Object.freeze({
-  requestId: '',
-  traceparent: '',
-  tracestate: '',
-  baggage: '',
-  timeout: '',
-  service: '',
-  token: '',
-  priority: '',
-  fault: '',
-});
 
 const bodyOf = (bytes: Uint8Array): Body => ({
   replayable: true,

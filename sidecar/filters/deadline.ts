@@ -173,7 +173,8 @@ abstract class Watch extends Timer implements Witness {
     this.disarm();
     const { parts, clock } = this.terms;
     if (parts === null || status.code !== Code.OK) return;
-    parts.latencies.record(this.call.method, clock.now() - this.call.arrival.arrivedAt);
+    const now = clock.now();
+    parts.latencies.record(this.call.method, now - this.call.arrival.arrivedAt, now);
   }
 
   disarm(): void {

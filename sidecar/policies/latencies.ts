@@ -24,14 +24,14 @@ export class Latencies {
     this.#clock = clock;
   }
 
-  /** A call of `method` went well and took `ms`. */
-  record(method: string, ms: number): void {
+  /** A call of `method` went well and took `ms`; `now`, of the clock, where the caller has read it. */
+  record(method: string, ms: number, now: number = this.#clock.now()): void {
     let times = this.#methods.get(method);
     if (times === undefined) {
       if (this.#methods.size >= mostMethods) return;
-      this.#methods.set(method, (times = new Times(this.#clock.now())));
+      this.#methods.set(method, (times = new Times(now)));
     }
-    times.record(ms, this.#clock.now());
+    times.record(ms, now);
   }
 
   /** The time that `share` of the calls did not exceed, 0 to 1, in milliseconds; null while too few are known. */

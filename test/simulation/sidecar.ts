@@ -1,5 +1,5 @@
 import { emptyBody } from '../../sidecar/core/body.ts';
-import { type Attempt, Call } from '../../sidecar/core/call.ts';
+import { type Attempt, Call, noWords } from '../../sidecar/core/call.ts';
 import type { Cell } from '../../sidecar/core/cell.ts';
 import type { Service } from '../../sidecar/core/filter.ts';
 import type { Kit } from '../../sidecar/core/kit.ts';
@@ -169,15 +169,8 @@ class Reader implements ReplySink {
 
 /** Clean already, so that nobody makes ids by a chance that is not the run's. */
 const words = Object.freeze({
-  requestId: '',
+  ...noWords,
   traceparent: '00-11111111111111111111111111111111-2222222222222222-00',
-  tracestate: '',
-  baggage: '',
-  timeout: '',
-  service: '',
-  token: '',
-  priority: '',
-  fault: '',
 });
 
 const plainHex = (bytes: number): string => '1'.repeat(2 * bytes);

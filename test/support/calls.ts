@@ -1,5 +1,12 @@
 import { type Body, emptyBody } from '../../sidecar/core/body.ts';
-import { type Arrival, type Attempt, Call, type RoutedCall, type Words } from '../../sidecar/core/call.ts';
+import {
+  type Arrival,
+  type Attempt,
+  Call,
+  noWords,
+  type RoutedCall,
+  type Words,
+} from '../../sidecar/core/call.ts';
 import type { Address, EndpointView, GateState } from '../../sidecar/core/endpoint.ts';
 import type { Service } from '../../sidecar/core/filter.ts';
 import type { Clock } from '../../sidecar/core/kit.ts';
@@ -9,19 +16,6 @@ import { type Fields, type Reply, type ReplySink, refusal } from '../../sidecar/
 import { noRoutes } from '../../sidecar/core/routes.ts';
 import type { Access, Discovery, ServiceView, Snapshot } from '../../sidecar/core/snapshot.ts';
 import { Code, ok, type Status } from '../../sidecar/core/status.ts';
-
-/** Words of a call that says nothing. */
-const noWords: Words = {
-  requestId: '',
-  traceparent: '',
-  tracestate: '',
-  baggage: '',
-  timeout: '',
-  service: '',
-  token: '',
-  priority: '',
-  fault: '',
-};
 
 /** A service with one instance per address, `host:port`. */
 export const service = (name: string, ...ids: string[]): ServiceView => ({
