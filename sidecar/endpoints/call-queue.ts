@@ -2,6 +2,7 @@ import type { Attempt, Call } from '../core/call.ts';
 import type { Clock } from '../core/kit.ts';
 import type { Spending, Waiter } from '../core/life.ts';
 import type { Link } from '../core/link.ts';
+import { Queue, type Queued } from '../core/queue.ts';
 import { type Reply, refuse } from '../core/reply.ts';
 import type { Status } from '../core/status.ts';
 
@@ -12,9 +13,7 @@ import type { Status } from '../core/status.ts';
 export class CallQueue {
   readonly #for: string;
   readonly #clock: Clock;
-  #first: WaitingCall | null = null;
-  #last: WaitingCall | null = null;
-  #size = 0;
+  readonly #waiting: Queue<WaitingCall> = new Queue();
 
   /** `address` is for messages. */
   constructor(address: string, clock: Clock) {
@@ -23,7 +22,7 @@ export class CallQueue {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#waiting.size;
   }
 
   /** Waits for `send` or `refuse`, or for the call's cancellation. `spending`: what the time counts as. */
@@ -31,18 +30,14 @@ export class CallQueue {
     return new Promise((resolve) => {
       const since = this.#clock.now();
       const waiting = new WaitingCall(this, attempt, this.#for, resolve, spending, since);
-      waiting.ahead = this.#last;
-      if (this.#last === null) this.#first = waiting;
-      else this.#last.behind = waiting;
-      this.#last = waiting;
-      this.#size++;
+      this.#waiting.add(waiting);
       attempt.call.life.wait(waiting);
     });
   }
 
   /** Sends the first over `link`, at a monotonic time in milliseconds. */
   send(link: Link, now: number): void {
-    const waiting = this.#first;
+    const waiting = this.#waiting.first;
     if (waiting === null) return;
     this.remove(waiting);
     const { life } = waiting.attempt.call;
@@ -54,7 +49,7 @@ export class CallQueue {
 
   /** Answers all that wait with `status`. */
   refuse(status: Status): void {
-    for (let waiting = this.#first; waiting !== null; waiting = this.#first) {
+    for (let waiting = this.#waiting.first; waiting !== null; waiting = this.#waiting.first) {
       this.remove(waiting);
       waiting.attempt.call.life.leave(waiting);
       waiting.resolve(refuse(status));
@@ -64,19 +59,12 @@ export class CallQueue {
   /** For WaitingCall: takes it out. */
   remove(waiting: WaitingCall): void {
     waiting.attempt.call.life.spend(waiting.spending, this.#clock.now() - waiting.since);
-    const { ahead, behind } = waiting;
-    if (ahead === null) this.#first = behind;
-    else ahead.behind = behind;
-    if (behind === null) this.#last = ahead;
-    else behind.ahead = ahead;
-    waiting.ahead = null;
-    waiting.behind = null;
-    this.#size--;
+    this.#waiting.remove(waiting);
   }
 }
 
-/** One attempt in the queue, between its neighbours. */
-class WaitingCall implements Waiter {
+/** One attempt in the queue. */
+class WaitingCall implements Waiter, Queued<WaitingCall> {
   ahead: WaitingCall | null = null;
   behind: WaitingCall | null = null;
   readonly attempt: Attempt;

@@ -1,6 +1,7 @@
 import type { Life, Waiter, Witness } from '../core/life.ts';
 import type { Count, Meter } from '../core/meter.ts';
 import type { PolicyValues } from '../core/policy.ts';
+import { Queue, type Queued } from '../core/queue.ts';
 import type { Status } from '../core/status.ts';
 
 /**
@@ -14,9 +15,7 @@ export class Room {
   #most: number;
   #mostWaiting: number;
   #inFlight = 0;
-  #waiting = 0;
-  #first: WaitingCall | null = null;
-  #last: WaitingCall | null = null;
+  readonly #waiting: Queue<WaitingCall> = new Queue();
 
   constructor(service: string, meter: Meter, limit: PolicyValues['limit']) {
     this.#service = service;
@@ -28,17 +27,17 @@ export class Room {
 
   /** Nobody is in it. */
   get isEmpty(): boolean {
-    return this.#inFlight === 0 && this.#waiting === 0;
+    return this.#inFlight === 0 && this.#waiting.size === 0;
   }
 
   /** A call may go at once: there is a place, and nobody came before it. */
   get hasPlace(): boolean {
-    return this.#inFlight < this.#most && this.#waiting === 0;
+    return this.#inFlight < this.#most && this.#waiting.size === 0;
   }
 
   /** No further call may wait either. */
   get isFull(): boolean {
-    return this.#waiting >= this.#mostWaiting;
+    return this.#waiting.size >= this.#mostWaiting;
   }
 
   /** What holds now, for messages. */
@@ -69,11 +68,7 @@ export class Room {
     this.#waits.value++;
     return new Promise((resolve) => {
       const waiting = new WaitingCall(this, life, resolve);
-      waiting.ahead = this.#last;
-      if (this.#last === null) this.#first = waiting;
-      else this.#last.behind = waiting;
-      this.#last = waiting;
-      this.#waiting++;
+      this.#waiting.add(waiting);
       this.#inQueue.value++;
       life.wait(waiting);
     });
@@ -87,20 +82,16 @@ export class Room {
 
   /** For WaitingCall: takes it out. */
   remove(waiting: WaitingCall): void {
-    const { ahead, behind } = waiting;
-    if (ahead === null) this.#first = behind;
-    else ahead.behind = behind;
-    if (behind === null) this.#last = ahead;
-    else behind.ahead = ahead;
-    waiting.ahead = null;
-    waiting.behind = null;
-    this.#waiting--;
+    this.#waiting.remove(waiting);
     this.#inQueue.value--;
   }
 
   #admit(): void {
-    while (this.#first !== null && this.#inFlight < this.#most) {
-      const waiting = this.#first;
+    for (
+      let waiting = this.#waiting.first;
+      waiting !== null && this.#inFlight < this.#most;
+      waiting = this.#waiting.first
+    ) {
       this.remove(waiting);
       waiting.life.leave(waiting);
       this.take(waiting.life);
@@ -123,8 +114,8 @@ class Place implements Witness {
   }
 }
 
-/** One call in the queue, between its neighbours. */
-class WaitingCall implements Waiter {
+/** One call in the queue. */
+class WaitingCall implements Waiter, Queued<WaitingCall> {
   ahead: WaitingCall | null = null;
   behind: WaitingCall | null = null;
   readonly life: Life;
