@@ -1,3 +1,4 @@
+import { isDue } from './due.ts';
 import { ErrorCode, FrameType } from './frames.ts';
 import type { Output } from './output.ts';
 
@@ -41,12 +42,15 @@ export class Keepalive {
 
   /**
    * Pings when the peer has been silent since `readAt`: one that takes part soon, any other late, and only while a
-   * stream is `open`. False: it was asked and has not said anything in time.
+   * stream is `open`. Whoever takes part is asked, and given up, by the tick before its time would be over. False: it was asked and has not said anything in time.
    */
   tick(now: number, readAt: number, takesPart: boolean, open: boolean): boolean {
-    if (this.#askedAt !== 0 && readAt < this.#askedAt) return now - this.#askedAt < this.#times.timeoutMs;
+    const { intervalMs, timeoutMs } = this.#times;
+    if (this.#askedAt !== 0 && readAt < this.#askedAt) return !isDue(now - this.#askedAt, timeoutMs);
     this.#askedAt = 0;
-    if (now - readAt < (takesPart ? this.#times.intervalMs : this.#strangers.ms)) return true;
+    const silentMs = now - readAt;
+    // A stranger counts how often it is pinged: never before its time.
+    if (takesPart ? !isDue(silentMs, intervalMs) : silentMs < this.#strangers.ms) return true;
     if (!takesPart && !open) return true;
     this.#askedAt = now;
     this.#output.words(FrameType.PING, 0, 0, ...question);
