@@ -56,6 +56,8 @@ export interface EndpointView {
    * with it a success need not ask for the time.
    */
   judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void;
+  /** Hears that the reply of an attempt of `epoch` has begun: if it is on trial, and a while goes by, that is enough. */
+  begun(epoch: number): void;
   /** Sends an attempt over a shared connection, dialling when there is none. */
   send(attempt: Attempt): Promise<Reply>;
 }
@@ -73,6 +75,8 @@ export interface ServiceGateView {
   throttles(at: number): boolean;
   /** Hears how a call ended, all of its attempts included. */
   judge(verdict: Verdict, epoch: number, cause?: Status, at?: number): void;
+  /** Hears that the reply to a call of `epoch` has begun; as of an endpoint's gate. */
+  begun(epoch: number): void;
   /** A call is refused because the gate is shut: why it is, in words, and when it is tried next. */
   refuse(): { readonly why: string; readonly nextMs: number };
 }

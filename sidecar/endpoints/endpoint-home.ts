@@ -1,7 +1,7 @@
 import type { Kit } from '../core/kit.ts';
 import type { Dial } from '../core/link.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type GateSettings, gateDefaults } from './gate.ts';
+import { type GateSettings, gateDefaults } from './gate-settings.ts';
 import type { LinksSettings } from './links.ts';
 import type { Health, Probe } from './probe.ts';
 

@@ -143,6 +143,10 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
     this.#gate.judge(dialFailed ? 'neutral' : verdict, epoch, cause, at);
   }
 
+  begun(epoch: number): void {
+    this.#gate.begun(epoch);
+  }
+
   /** Nobody of its service answers: a dial or a probe that waits for its time is made now. */
   hurry(): void {
     this.#links.hurry();
@@ -207,7 +211,8 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
   /** For Links: the peer is there again. */
   back(): void {
     this.#home.kit.log.info({ service: this.service, endpoint: this.address.id }, 'endpoint connected again');
-    this.#gate.hint();
+    this.#latency.doubt();
+    this.#gate.hint(true);
     this.#home.recovers(this, null);
   }
 
@@ -242,6 +247,7 @@ export class Endpoint implements EndpointView, Guarded, LinksUser {
       log.warn(fields, 'gate shut');
       return;
     }
+    if (state === 'open') this.#latency.doubt();
     log.info(fields, state === 'open' ? 'gate open' : 'gate probing');
     this.#home.recovers(this, state === 'open' ? 'serving' : 'unknown');
   }

@@ -4,32 +4,11 @@ import type { Mode } from '../core/policy.ts';
 import type { Status } from '../core/status.ts';
 import { Timer } from '../core/wheel.ts';
 import { jittered } from '../policies/backoff.ts';
-import { type ProbeTimes, probeIntervalMs } from '../policies/probe-interval.ts';
+import { probeIntervalMs } from '../policies/probe-interval.ts';
 import { type FailureLimits, TrackRecord } from '../policies/track-record.ts';
 import { type Circuit, circuit, Trial } from './circuit.ts';
+import type { GateSettings } from './gate-settings.ts';
 import type { Health } from './probe.ts';
-
-/** When a gate shuts and how it finds out that it may open. */
-export interface GateSettings {
-  /** What shuts the gate, until a policy says otherwise. */
-  readonly limits: FailureLimits;
-  readonly probe: ProbeTimes;
-  /** Share of the probe interval that chance moves, so that many sidecars do not probe together. */
-  readonly jitter: number;
-  /** A trial without a verdict for this long has failed, milliseconds. Without it a silent call shuts a gate for ever. */
-  readonly trialMs: number;
-  /** A gate that shuts again within this time of opening was opened on a false word, milliseconds. */
-  readonly relapseMs: number;
-}
-
-/** Five failures, as Envoy and Finagle, or less than 80 % well, as linkerd; a probe each second for half a minute. */
-export const gateDefaults: GateSettings = {
-  limits: { failures: 5, success: 80, calls: 5 },
-  probe: { firstMs: 1000, quickMs: 30_000, longestMs: 60_000 },
-  jitter: 0.2,
-  trialMs: 10_000,
-  relapseMs: 10_000,
-};
 
 /** In shadow what would have shut would have been out for a while: it is told again after this time, milliseconds. */
 const shadowMs = 10_000;
@@ -56,8 +35,8 @@ export interface Guarded {
  *     │                             │                           └─ unknown ─► probing (one real call on trial)
  *     └───────── success ───────────┴───────── failure ─────────────────────────────────┘
  *
- * A gate that was opened by a probe and falls again at once does not take the probe's word the next time: `serving`
- * is then `unknown`. Verdicts carry the epoch in which their call began; older ones are dropped, and a success
+ * `serving` opens the gate only when a probe before it has failed: what says that it is well while its calls fail tells
+ * nothing, and is `unknown`. So it is for a gate that was opened and falls again at once. Verdicts carry the epoch in which their call began; older ones are dropped, and a success
  * that began after the gate shut opens it.
  *
  * Its state and its trial are opossum's; what is too many is said by `policies/track-record.ts`. The breaker exists
@@ -80,6 +59,10 @@ export class Gate extends Timer {
   #circuit: Circuit | null = null;
   #trial: Trial | null = null;
   #probing = false;
+  /** The reply of the call on trial has begun. */
+  #sounds = false;
+  /** A probe has failed since the gate shut: the next one that goes well tells something. */
+  #wasIll = false;
   #shutAt = 0;
   #openedAt = Number.NEGATIVE_INFINITY;
   #relapses = 0;
@@ -126,6 +109,7 @@ export class Gate extends Timer {
     if (!this.passes) return false;
     const trial = new Trial();
     this.#trial = trial;
+    this.#sounds = false;
     this.epoch++;
     // Rejects when the trial fails; the gate is shut by then.
     this.#circuit.fire(trial.verdict).catch(() => {});
@@ -153,14 +137,24 @@ export class Gate extends Timer {
     else if (verdict === 'success') this.#circuit.close();
   }
 
-  /** What is guarded can be reached again: a shut gate need not wait for its next probe. */
-  hint(): void {
+  /** The reply of a call that began in `epoch` has begun; if it is on trial, it need not end to have gone well. */
+  begun(epoch: number): void {
+    if (this.#trial === null || epoch !== this.epoch) return;
+    this.#sounds = true;
+    this.#kit.wheel.arm(this, this.#settings.soundMs);
+  }
+
+  /** A shut gate need not wait for its next probe. `isBack`: for what is guarded could not be reached, and can again. */
+  hint(isBack = false): void {
+    if (isBack) this.#wasIll = true;
     if (this.state === 'shut' && !this.#probing && !this.#closed) this.#kit.wheel.arm(this, 0);
   }
 
   /** Somebody else knows how what is guarded is. */
   told(health: Health): void {
-    if (this.state === 'shut' && !this.#closed && health !== 'failing') this.#answered(health);
+    if (this.state !== 'shut' || this.#closed || health === 'failing') return;
+    this.#wasIll = true;
+    this.#answered(health);
   }
 
   /** What is guarded is gone: leaves nothing behind. */
@@ -175,7 +169,10 @@ export class Gate extends Timer {
   /** A probe is due, or a trial has taken too long. */
   expire(): void {
     if (this.#trial !== null)
-      this.#judgeTrial('failure', `the call on trial had no verdict for ${this.#settings.trialMs} ms`);
+      this.#judgeTrial(
+        this.#sounds ? 'success' : 'failure',
+        `the call on trial had no verdict for ${this.#settings.trialMs} ms`,
+      );
     else if (this.state === 'shut' && !this.#probing) void this.#probe();
   }
 
@@ -192,6 +189,7 @@ export class Gate extends Timer {
     const relapsed = now - this.#openedAt < this.#settings.relapseMs;
     this.#relapses = relapsed ? this.#relapses + 1 : 0;
     if (!relapsed) this.#shutAt = now;
+    this.#wasIll = false;
     this.#renew('shut');
     this.#shut(why);
   }
@@ -218,7 +216,7 @@ export class Gate extends Timer {
   }
 
   async #probe(): Promise<void> {
-    if (!this.#guarded.reachable) return this.#armProbe();
+    if (!this.#guarded.reachable) return this.#answered('failing');
     const { epoch } = this;
     const askedAt = this.#kit.clock.now();
     this.#probing = true;
@@ -232,8 +230,11 @@ export class Gate extends Timer {
   }
 
   #answered(health: Health, askedAt?: number): void {
-    if (health === 'failing') return this.#armProbe(askedAt);
-    if (health === 'serving' && this.#relapses === 0) {
+    if (health === 'failing') {
+      this.#wasIll = true;
+      return this.#armProbe(askedAt);
+    }
+    if (health === 'serving' && this.#wasIll && this.#relapses === 0) {
       this.#circuit?.close();
       return;
     }

@@ -5,7 +5,8 @@ import type { Status } from '../core/status.ts';
 import { SuccessRate } from '../policies/success-rate.ts';
 import { shareToRefuse } from '../policies/throttle.ts';
 import type { Endpoint } from './endpoint.ts';
-import { Gate, type GateSettings, type Guarded, gateDefaults } from './gate.ts';
+import { Gate, type Guarded } from './gate.ts';
+import { type GateSettings, gateDefaults } from './gate-settings.ts';
 import { type Judgement, judgementOf } from './judgement.ts';
 import type { Health } from './probe.ts';
 
@@ -96,6 +97,10 @@ export class ServiceGate implements ServiceGateView, Guarded {
     this.#gate.judge(verdict === 'busy' ? 'success' : verdict, epoch, cause, at);
   }
 
+  begun(epoch: number): void {
+    this.#gate.begun(epoch);
+  }
+
   refuse(): { readonly why: string; readonly nextMs: number } {
     this.#kit.meter.count('outrigger_breaker_refused_total', this.service).value++;
     return { why: this.#gate.why, nextMs: this.#gate.nextMs };
@@ -103,7 +108,7 @@ export class ServiceGate implements ServiceGateView, Guarded {
 
   /** An endpoint of it recovers: it says how it is, or that it is connected again. */
   recovers(health: Health | null): void {
-    if (health === null) this.#gate.hint();
+    if (health === null) this.#gate.hint(true);
     else this.#gate.told(health);
   }
 

@@ -4,6 +4,7 @@ import type { Filter, Service } from '../core/filter.ts';
 import type { Clock, Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
 import { type Reply, refusal } from '../core/reply.ts';
+import { pushbackName } from '../core/retry-pushback.ts';
 import type { ServiceView } from '../core/snapshot.ts';
 import { Code, refused, type Status } from '../core/status.ts';
 import { serviceVerdictOf } from '../policies/verdict.ts';
@@ -22,7 +23,7 @@ const trialMs = 1000;
  * Status  alpha
  *
  * Judges beside the call, as eject does: the one object that it makes for a call that passes hears how it ended. While
- * the gate is probing one call passes, and the beginning of its reply is success enough.
+ * the gate is probing one call passes; it went well when its reply has begun and did not fail for a second.
  */
 export const breaker = (
   { clock }: Kit,
@@ -48,7 +49,7 @@ const onTrial = async (
   const { epoch } = gate;
   routed.call.life.witness(new Hearing(clock, gate, routed.call));
   const reply = await next(routed);
-  if (reply.over === null) gate.judge('success', epoch);
+  if (reply.over === null) gate.begun(epoch);
   return reply;
 };
 
@@ -56,7 +57,7 @@ const refuse = (gate: ServiceGateView, { name }: ServiceView): Promise<Reply> =>
   const { why, nextMs } = gate.refuse();
   const next = nextMs > 0 ? `it is tried next in ${Math.ceil(nextMs)} ms` : 'it is being tried now';
   const status = refused(Code.UNAVAILABLE, `the gate of service '${name}' is ${gate.gate}: ${why}; ${next}`);
-  return refusal(status, ['grpc-retry-pushback-ms', String(Math.ceil(nextMs) || trialMs)]);
+  return refusal(status, [pushbackName, String(Math.ceil(nextMs) || trialMs)]);
 };
 
 const throttle = ({ name }: ServiceView): Promise<Reply> =>

@@ -18,8 +18,8 @@ import { verdictOf } from '../policies/verdict.ts';
  *
  * Beside the call, not around it: the reply passes at once, the verdict follows when there is one. An attempt that
  * is over as it is handed on is judged by that; one that has begun is judged by the call's outcome, for there will
- * be no other attempt. While the gate is probing the beginning of the reply is success enough, so that a long
- * stream does not hold the trial. A call that goes beside the one on trial is not judged: it has the trial's epoch,
+ * be no other attempt. The call on trial went well when its reply has begun and did not fail for a second, so that a
+ * long stream does not hold the trial, and one that breaks off does not pass it. A call that goes beside the one on trial is not judged: it has the trial's epoch,
  * and would decide it. `policies/verdict.ts` says what counts as failure. How long the beginning of the reply was
  * waited for is told too, from the request's last byte on: a caller that sends slowly makes no endpoint slow.
  */
@@ -40,7 +40,7 @@ export const eject = ({ clock }: Kit): Filter<Attempt> =>
       if (reply.over !== null)
         endpoint.judge(verdictOf(reply.over, grantedMs, call.deadlineAt - clock.now()), epoch, reply.over);
       else {
-        if (endpoint.gate === 'probing') endpoint.judge('success', epoch);
+        if (endpoint.gate === 'probing') endpoint.begun(epoch);
         call.life.witness(new Hearing(clock, attempt, epoch, grantedMs));
       }
       return reply;

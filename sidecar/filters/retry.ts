@@ -3,13 +3,13 @@ import type { EndpointView } from '../core/endpoint.ts';
 import type { Filter, Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { type Reply, refuse } from '../core/reply.ts';
+import { pushbackIn } from '../core/retry-pushback.ts';
 import type { ServiceView } from '../core/snapshot.ts';
 import { backoffMs } from '../policies/backoff.ts';
 import { pause } from '../policies/pause.ts';
 import { meetsAnother, repeatable } from '../policies/repeatable.ts';
 import type { Account, Kind, Repetitions } from '../policies/repetitions.ts';
 import { claimedForHedges, claimedForRetry } from '../policies/retry-mark.ts';
-import { pushbackIn } from '../policies/retry-pushback.ts';
 
 /** How often a call is tried. */
 export interface RetrySettings {

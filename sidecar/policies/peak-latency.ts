@@ -41,6 +41,8 @@ export class PeakLatency {
   #failed = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
   #awayUntil = Number.NEGATIVE_INFINITY;
+  /** What is known may be over: one call is to find out. */
+  #doubted = false;
 
   /** A failure is remembered: how further calls end must be told. */
   get fails(): boolean {
@@ -50,6 +52,11 @@ export class PeakLatency {
   /** A reply took so long to begin. `whole` is false where none came: then it only counts when it is a peak. */
   heard(ms: number, now: number, whole: boolean): void {
     const tookMs = Math.min(ms, mostMs);
+    if (this.#doubted && whole) {
+      this.#failed = 0;
+      this.#ms = 0;
+    }
+    this.#doubted = false;
     const kept = keptOf(now - this.#at, decayMs);
     if (tookMs >= this.#ms * kept) this.#ms = tookMs;
     else if (whole) this.#ms = this.#ms * kept + tookMs * (1 - kept);
@@ -57,13 +64,23 @@ export class PeakLatency {
     this.#at = now;
   }
 
+  /**
+   * The endpoint has come back: connected again, or let in again. While it is idle it is asked by one call, as one that
+   * nobody knows, and what that call hears stands for all that was known.
+   */
+  doubt(): void {
+    this.#doubted = true;
+  }
+
   /** A call is over; of those that went well it need only be told while `fails`. */
   ended(now: number, failed: boolean): void {
     this.#failed *= keptOf(now - this.#endedAt, failureDecayMs);
     // A failure stands for the time since the call before it, so that a share of them counts the same at any rate.
     const gapMs = Math.min(now - Math.max(this.#endedAt, this.#at), mostGapMs);
-    if (failed) this.#failed += 1 - keptOf(gapMs, failureDecayMs);
-    else if (this.#failed < 0.001) this.#failed = 0;
+    if (failed) {
+      this.#failed += 1 - keptOf(gapMs, failureDecayMs);
+      this.#doubted = false;
+    } else if (this.#failed < 0.001) this.#failed = 0;
     this.#endedAt = now;
   }
 
@@ -78,6 +95,7 @@ export class PeakLatency {
    */
   costMs(now: number, isIdle: boolean): number {
     if (now < this.#awayUntil) return awayMs;
+    if (this.#doubted && isIdle) return 0;
     const ageMs = now - this.#at;
     const ms = ageMs < knownForMs ? this.#ms * keptOf(ageMs, decayMs) : isIdle && !this.fails ? 0 : defaultMs;
     if (!this.fails) return ms;

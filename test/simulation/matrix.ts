@@ -2,6 +2,7 @@ import type { PolicyWords } from '../../sidecar/core/policy.ts';
 import {
   attemptsPerCall,
   begunIn,
+  type CallRecord,
   type Fault,
   failed,
   lognormal,
@@ -41,7 +42,10 @@ export interface Found {
   readonly seed: number;
   /** After the first two seconds of the fault. */
   readonly success: number;
-  /** Since the fault began, and how many there may be where calls are few or may not be repeated. */
+  /**
+   * Since the fault began, and how many there may be where calls are few or may not be repeated: five for each faulty
+   * endpoint, those that were under way there when its gate shut, and one for each probe.
+   */
   readonly failures: number;
   readonly mayFail: number;
   readonly attempts: number;
@@ -72,6 +76,24 @@ export const tryCell = async (cell: Cell, seed: number, policy: PolicyWords = {}
   return judge(cell, await lab.run());
 };
 
+/**
+ * Failed calls that tell nothing of a gate: they were at an endpoint when it shut, and nobody could call them back; or a
+ * call that began before the fault went well after them, so that the row of failures began anew.
+ */
+const besides = ({ calls, ejections }: Run): number => {
+  const early = calls.filter(({ atMs, tookMs }) => atMs < faultAtMs && atMs + tookMs > faultAtMs);
+  const isAt = ({ caller, attempts }: CallRecord, at: { caller: string; endpoint: string | undefined }) =>
+    caller === at.caller && attempts.at(-1) === at.endpoint;
+  return failed(calls).filter((call) => {
+    const endMs = call.atMs + call.tookMs;
+    const at = { caller: call.caller, endpoint: call.attempts.at(-1) };
+    return (
+      ejections.some((shut) => isAt(call, shut) && call.atMs < shut.fromMs && endMs > shut.fromMs) ||
+      early.some((other) => isAt(other, at) && other.status?.code === 0 && other.atMs + other.tookMs > endMs)
+    );
+  }).length;
+};
+
 const judge = ({ faulty, fault, perSecond }: Cell, run: Run): Found => {
   const isFaulty = (endpoint: string): boolean =>
     Array.from({ length: faulty }, (_, at) => `inventory-${at}:`).some((id) => endpoint.startsWith(id));
@@ -79,7 +101,7 @@ const judge = ({ faulty, fault, perSecond }: Cell, run: Run): Found => {
   const share = success(begunIn(run.calls, faultAtMs + learningMs));
   const failures = failed(since).length;
   const probes = [...run.probes].reduce((sum, [id, count]) => sum + (isFaulty(id) ? count : 0), 0);
-  const mayFail = callers * faulty * toShut + probes;
+  const mayFail = callers * faulty * toShut + besides(run) + probes;
   const attempts = attemptsPerCall(since);
   const endMs = run.calls.at(-1)!.atMs;
   const innocentMs = run.ejections

@@ -226,6 +226,10 @@ export class FakeEndpoint implements EndpointView {
     this.verdicts.push(epoch === this.epoch ? verdict : `stale ${verdict}`);
   }
 
+  begun(epoch: number): void {
+    this.verdicts.push(epoch === this.epoch ? 'begun' : 'stale begun');
+  }
+
   send(attempt: Attempt): Promise<Reply> {
     this.attempts.push(attempt);
     return this.answers(attempt);

@@ -2,6 +2,7 @@ import type { Attempt } from '../../sidecar/core/call.ts';
 import type { Status } from '../../sidecar/core/status.ts';
 import { Endpoint } from '../../sidecar/endpoints/endpoint.ts';
 import { type EndpointSettings, endpointDefaults } from '../../sidecar/endpoints/endpoint-home.ts';
+import type { Health } from '../../sidecar/endpoints/probe.ts';
 import { address, newAttempt, run } from './calls.ts';
 import { type FakeLink, fakeDial } from './fake-link.ts';
 import { type StillKit, stillKit } from './kit.ts';
@@ -12,6 +13,8 @@ export interface OneEndpoint {
   /** Its connections, in the order they were dialled. */
   readonly links: FakeLink[];
   readonly endpoint: Endpoint;
+  /** What its app says of itself: that it serves, until a test says otherwise. */
+  health: Health;
   send(attempt?: Attempt): { readonly attempt: Attempt; readonly status: Promise<Status> };
   /** A metric of its service. */
   counted(name: string, ...labels: string[]): number;
@@ -24,11 +27,12 @@ export const oneEndpoint = (settings: Partial<EndpointSettings> = {}, random?: (
   const kit = stillKit(random);
   const { dial, links } = fakeDial();
   let gone = 0;
+  const one = { health: 'serving' as Health };
   const endpoint = new Endpoint(
     {
       kit,
       dial,
-      probe: async () => 'serving',
+      probe: async () => one.health,
       settings: { ...endpointDefaults, ...settings },
       mayShut: () => true,
       recovers: () => {},
@@ -42,5 +46,5 @@ export const oneEndpoint = (settings: Partial<EndpointSettings> = {}, random?: (
     status: run<Attempt>((each) => endpoint.send(each), attempt),
   });
   const counted = (name: string, ...labels: string[]) => kit.meter.count(name, 'inventory', ...labels).value;
-  return { kit, links, endpoint, send, counted, gone: () => gone };
+  return Object.assign(one, { kit, links, endpoint, send, counted, gone: () => gone });
 };

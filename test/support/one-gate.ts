@@ -1,7 +1,8 @@
 import { afterEach } from 'vitest';
 import type { GateState } from '../../sidecar/core/endpoint.ts';
 import { broken, type Status } from '../../sidecar/core/status.ts';
-import { Gate, type Guarded, gateDefaults } from '../../sidecar/endpoints/gate.ts';
+import { Gate, type Guarded } from '../../sidecar/endpoints/gate.ts';
+import { gateDefaults } from '../../sidecar/endpoints/gate-settings.ts';
 import type { Health } from '../../sidecar/endpoints/probe.ts';
 import { settled } from './calls.ts';
 import { type StillKit, stillKit } from './kit.ts';

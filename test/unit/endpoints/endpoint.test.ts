@@ -168,9 +168,15 @@ describe('an endpoint', () => {
   });
 
   it('shuts its gate, and opens it when a probe says that the app serves', async () => {
-    const { endpoint, kit, counted } = oneEndpoint();
+    const one = oneEndpoint();
+    const { endpoint, kit, counted } = one;
+    one.health = 'failing';
     for (let at = 0; at < 5; at++) endpoint.judge('failure', endpoint.epoch);
     expect([endpoint.available, endpoint.reachable]).toEqual([false, true]);
+    kit.pass(1000);
+    await settled();
+    expect(endpoint.available).toBe(false);
+    one.health = 'serving';
     kit.pass(1000);
     await settled();
     expect(endpoint.available).toBe(true);

@@ -33,6 +33,7 @@ describe('a gate of what fails now and then', () => {
 
   it('begins anew when it has opened', async () => {
     const { gate, pass, guarded } = await failingEach(2, 100);
+    await pass(1000);
     guarded.health = 'serving';
     await pass(1000);
     expect(gate.state).toBe('open');

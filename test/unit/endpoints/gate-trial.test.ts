@@ -112,6 +112,7 @@ describe('a gate with a call on trial', () => {
         took: () => {},
         enter: () => gate.enter(),
         judge: gate.judge.bind(gate),
+        begun: gate.begun.bind(gate),
         send: () => new Promise<never>(() => {}),
       };
       const balanced = balance(kit, () => [endpoint]);
@@ -121,6 +122,29 @@ describe('a gate with a call on trial', () => {
           judged(attempt, () => (name === ends ? answer(lost) : endpoint.send())),
         );
       await settled();
+      expect(gate.state).toBe(state);
+    }
+  });
+
+  it('waits a second for the end of a reply that has begun, and for no longer', async () => {
+    for (const [end, state] of [
+      ['failure', 'shut'],
+      [null, 'open'], // control: a long stream
+    ] as const) {
+      const { gate, fail, guarded, pass } = setUp();
+      guarded.health = 'unknown';
+      fail(5);
+      await pass(1000);
+      gate.begun(gate.epoch); // of a call that did not take the trial
+      await pass(1500);
+      expect(gate.state).toBe('probing');
+      gate.enter();
+      const { epoch } = gate;
+      gate.begun(epoch);
+      await pass(900);
+      expect([gate.state, gate.passes]).toEqual(['probing', false]);
+      if (end !== null) gate.judge(end, epoch, lost);
+      await pass(200);
       expect(gate.state).toBe(state);
     }
   });

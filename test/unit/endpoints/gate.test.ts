@@ -101,6 +101,7 @@ describe('a gate', () => {
     ] as const) {
       const { gate, fail, guarded, pass } = setUp();
       fail(5);
+      await pass(1000);
       guarded.health = health;
       await pass(3000);
       expect(gate.state).toBe(state);
@@ -162,10 +163,26 @@ describe('a gate', () => {
     expect(guarded.probes).toEqual([1000, 3000]);
   });
 
+  it('does not believe an app that said all the while how well it is', async () => {
+    for (const [first, state] of [
+      ['serving', 'probing'],
+      ['failing', 'open'], // control
+    ] as const) {
+      const { gate, fail, guarded, pass } = setUp();
+      guarded.health = first;
+      fail(5);
+      await pass(1000);
+      guarded.health = 'serving';
+      await pass(1000);
+      expect(gate.state).toBe(state);
+    }
+  });
+
   it('does not believe a probe twice that spoke for an app which fails', async () => {
     const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'serving';
     fail(5);
+    await pass(1000);
+    guarded.health = 'serving';
     await pass(1000);
     expect(gate.state).toBe('open');
     fail(5); // at once
@@ -175,13 +192,15 @@ describe('a gate', () => {
 
   it('believes it again after the endpoint has kept its word for a while', async () => {
     const { gate, fail, guarded, pass } = setUp();
-    guarded.health = 'serving';
-    fail(5);
-    await pass(1000);
-    await pass(11_000);
-    fail(5);
-    await pass(1000);
-    expect(gate.state).toBe('open');
+    for (let outage = 0; outage < 2; outage++) {
+      guarded.health = 'failing';
+      fail(5);
+      await pass(1000);
+      guarded.health = 'serving';
+      await pass(1000);
+      expect(gate.state).toBe('open');
+      await pass(11_000);
+    }
   });
 
   it('sends no probe to what cannot be reached, and one at once when it can', async () => {
@@ -192,7 +211,7 @@ describe('a gate', () => {
     await pass(5000);
     expect(guarded.probes).toEqual([]);
     guarded.reachable = true;
-    gate.hint();
+    gate.hint(true);
     kit.pass(10);
     await settled();
     expect(gate.state).toBe('open');

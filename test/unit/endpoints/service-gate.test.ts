@@ -103,6 +103,7 @@ describe('the way back of a service', () => {
     await one.fail(5);
     for (let at = 0; at < 7; at++) expect((await one.call(ok)).code).toBe(Code.UNAVAILABLE);
     expect(one.counted('outrigger_breaker_refused_total')).toBe(7);
+    await one.pass(1000);
     one.health = 'serving';
     await one.pass(1000);
     expect(await one.call(ok)).toBe(ok);
@@ -117,6 +118,7 @@ describe('the way back of a service', () => {
   ])('when a probe says %s it is %s', async (health, state) => {
     const one = setUp(1);
     await one.fail(5);
+    await one.pass(1000);
     one.health = health;
     await one.pass(1000);
     expect(one.gate.gate).toBe(state);
@@ -139,13 +141,13 @@ describe('the way back of a service', () => {
     expect(one.gate.gate).toBe('open');
   });
 
-  it('opens for the first answer of a call on trial, though the stream goes on', async () => {
+  it('opens a second after the first answer of a call on trial, though the stream goes on', async () => {
     const one = setUp(1);
     await one.fail(5);
     one.health = 'unknown';
     await one.pass(1000);
     const held = await one.begin();
-    await settled();
+    await one.pass(1000);
     expect(one.gate.gate).toBe('open');
     held.end(ok);
   });
@@ -195,6 +197,7 @@ describe('the way back of a service', () => {
         'shut',
         'open',
       ]);
+      await one.pass(1100);
       one.health = health;
       await one.pass(1100);
       expect(one.gate.gate).toBe(state);

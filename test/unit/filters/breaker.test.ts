@@ -34,6 +34,10 @@ class FakeServiceGate implements ServiceGateView {
     this.verdicts.push(epoch === this.epoch ? verdict : `stale ${verdict}`);
   }
 
+  begun(epoch: number): void {
+    this.verdicts.push(epoch === this.epoch ? 'begun' : 'stale begun');
+  }
+
   refuse(): { readonly why: string; readonly nextMs: number } {
     this.refusals++;
     return { why: '5 failures in a row, the last: lost', nextMs: this.gate === 'shut' ? 640.2 : 0 };
@@ -130,19 +134,18 @@ describe('breaker', () => {
     });
   });
 
-  it('lets one call pass on trial, whose first answer is success enough', async () => {
+  it('lets one call pass on trial, and tells when its reply begins and how it ends', async () => {
     const kit = stillKit();
     const gate = gateOf({ gate: 'probing' });
     const serve = breaker(kit, () => gate);
     const routed = routedCall(kit.clock, inventory);
     const held = new HeldReply(routed.call.life);
     expect(await serve(routed, () => Promise.resolve(held))).toBe(held);
-    expect(gate.verdicts).toEqual(['success']);
+    expect(gate.verdicts).toEqual(['begun']);
     const beside = await serve(routedCall(kit.clock, inventory), () => answer());
     expect(beside.over?.code).toBe(Code.UNAVAILABLE);
-    gate.epoch++; // the gate opened
     held.end(peer(Code.UNAVAILABLE));
-    expect(gate.verdicts).toEqual(['success', 'stale failure']);
+    expect(gate.verdicts).toEqual(['begun', 'failure']);
   });
 
   it('gives the trial back when something below is broken', async () => {

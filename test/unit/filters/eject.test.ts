@@ -104,17 +104,16 @@ describe('eject', () => {
     expect(endpoint.verdicts).toEqual(['failure']);
   });
 
-  it('lets a stream on trial pass with its first answer', async () => {
+  it('tells when a reply on trial begins, and how it ends', async () => {
     const kit = stillKit();
     const endpoint = new FakeEndpoint();
     endpoint.gate = 'probing';
     const attempt = newAttempt(kit.clock, endpoint);
     const held = new HeldReply(attempt.call.life);
     await eject(kit)(attempt, () => Promise.resolve(held));
-    expect(endpoint.verdicts).toEqual(['success']);
-    endpoint.epoch++; // the gate opened
+    expect(endpoint.verdicts).toEqual(['begun']);
     held.end(peer(Code.UNAVAILABLE));
-    expect(endpoint.verdicts).toEqual(['success', 'stale failure']);
+    expect(endpoint.verdicts).toEqual(['begun', 'failure']);
   });
 
   it.each([

@@ -30,6 +30,29 @@ describe('peak latency', () => {
     expect(cost(latency, 31_000, true)).toBe(0);
   });
 
+  it('is asked by one call when it has come back, whose answer stands for all that was known', () => {
+    const latency = new PeakLatency();
+    latency.heard(1000, 1000, false);
+    latency.ended(1000, true);
+    expect(cost(latency, 2000, true)).toBeGreaterThan(900); // control
+    latency.doubt();
+    expect(cost(latency, 2000, true)).toBe(0);
+    expect(cost(latency, 2000)).toBeGreaterThan(900); // while that call is there
+    latency.heard(4, 2010, true);
+    expect(cost(latency, 2010)).toBe(4);
+  });
+
+  it('is as dear as before when that call finds out nothing better', () => {
+    for (const what of ['a peak', 'a failure'] as const) {
+      const latency = new PeakLatency();
+      latency.heard(500, 1000, true);
+      latency.doubt();
+      if (what === 'a peak') latency.heard(900, 1100, false);
+      else latency.ended(1100, true);
+      expect(cost(latency, 1100, true)).toBeGreaterThan(490);
+    }
+  });
+
   it('takes a call that nobody answered for a peak or for nothing', () => {
     const latency = new PeakLatency();
     latency.heard(100, 1000, true);
