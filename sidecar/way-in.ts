@@ -17,6 +17,7 @@ import { unclearIn } from './policies/permissions.ts';
 import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
 import { inbound, refusing } from './stack.ts';
+import { tellOnce } from './tell-once.ts';
 import { dialler } from './transports/dial.ts';
 import { type Listener, listen } from './transports/listener.ts';
 
@@ -64,7 +65,7 @@ export const openWayIn = async (
   });
   const refusals = new Refusals();
   let opened: Listener | null = null;
-  tellUnclear(ground);
+  tellOnce(ground, unclearOnes());
   const stack = inbound(kit, {
     observe: settings.log,
     deadline: deadlinesOf(ground),
@@ -132,20 +133,16 @@ const answers = (place: Place): Promise<boolean> =>
     socket.once('error', () => over(false));
   });
 
-/** Names permissions that cannot be kept, once for as long as they stand. */
-const tellUnclear = ({ kit, origins }: Ground): void => {
-  let told: readonly string[] = [];
+/** Permissions that cannot be kept; looked for when access changes, not with every snapshot. */
+const unclearOnes = (): ((snapshot: Snapshot) => readonly string[]) => {
   let access: Access | null = null;
-  const look = (snapshot: Snapshot): void => {
-    if (snapshot.access === access) return;
+  let unclear: readonly string[] = [];
+  return (snapshot) => {
+    if (snapshot.access === access) return unclear;
     access = snapshot.access;
-    const unclear = unclearIn(access.intentions);
-    for (const why of unclear)
-      if (!told.includes(why)) kit.log.warn({}, `${why}; it refuses what comes to it`);
-    told = unclear;
+    unclear = unclearIn(access.intentions).map((why) => `${why}; it refuses what comes to it`);
+    return unclear;
   };
-  look(origins.assembly.snapshot.value);
-  origins.assembly.snapshot.listen(look);
 };
 
 const appPool = ({ settings, kit, loop }: Ground): Pool => {

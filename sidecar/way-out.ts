@@ -2,7 +2,6 @@ import { removeStale } from './control/socket.ts';
 import type { Attempt, Call } from './core/call.ts';
 import { Ledger } from './core/ledger.ts';
 import type { Count } from './core/meter.ts';
-import type { Snapshot } from './core/snapshot.ts';
 import type { Stack } from './core/stack.ts';
 import { askContract } from './endpoints/contract-question.ts';
 import { gaugeGates } from './endpoints/gate-gauges.ts';
@@ -13,6 +12,7 @@ import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
 import { outbound, refusing } from './stack.ts';
+import { tellOnce } from './tell-once.ts';
 import { dialler } from './transports/dial.ts';
 import { type Listener, listen } from './transports/listener.ts';
 import { RecordingBudget } from './transports/recording.ts';
@@ -34,7 +34,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
   pool.follow(snapshot.value);
   snapshot.listen((newer) => pool.follow(newer));
   tellPanics(ground, pool);
-  tellConflicts(ground);
+  tellOnce(ground, ({ policies }) => policies.conflicts);
   origins.assembly.heed((service) => pool.isBusy(service));
   const ask = asker(kit);
   origins.contracts?.begin(snapshot, (address) => {
@@ -108,17 +108,6 @@ const tellPanics = ({ kit: { meter } }: Ground, pool: Pool): void => {
     for (const service of panics) shown.set(service, meter.count('outrigger_panic', service));
     for (const [service, gauge] of shown) gauge.value = panics.has(service) ? 1 : 0;
   });
-};
-
-/** Names values of policies that fight each other, once for as long as they do. */
-const tellConflicts = ({ kit, origins }: Ground): void => {
-  let told: readonly string[] = [];
-  const look = ({ policies: { conflicts } }: Snapshot): void => {
-    for (const what of conflicts) if (!told.includes(what)) kit.log.warn({}, what);
-    told = conflicts;
-  };
-  look(origins.assembly.snapshot.value);
-  origins.assembly.snapshot.listen(look);
 };
 
 const peersPool = (ground: Ground): Pool => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isExecutable, packed } from '../core/executable.ts';
-import { readDuration } from '../settings/units.ts';
+import { readDuration } from '../core/units.ts';
 import type { Parent } from './beside.ts';
 import type { CallOptions } from './call/call.ts';
 import type { DemoOptions } from './demo/demo.ts';

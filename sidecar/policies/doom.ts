@@ -29,13 +29,13 @@ export class Doom {
     let method = this.#methods.get(name);
     if (method === undefined) {
       if (this.#methods.size >= mostMethods) return 0;
-      this.#methods.set(name, (method = { recent: new RecentShare(now), medianMs: 0, askAt: now }));
+      this.#methods.set(name, (method = { recent: new RecentShare(), medianMs: 0, askAt: now }));
     }
     method.recent.call(now);
     if (now >= method.askAt) {
       method.askAt = now + usedMs;
       method.medianMs = this.#latencies.quantile(name, 0.5) ?? 0;
     }
-    return leftMs < method.medianMs && method.recent.refuse(mostShare) ? method.medianMs : 0;
+    return leftMs < method.medianMs && method.recent.refuse(now, mostShare) ? method.medianMs : 0;
   }
 }

@@ -1,7 +1,8 @@
 import type { Fault } from '../core/policy.ts';
 import { Code, codeNames } from '../core/status.ts';
+import { readDuration } from '../core/units.ts';
 
-const delayWord = /^delay=([0-9]{1,7})(ms|s)$/;
+const delayWord = /^delay=(.+)$/;
 const abortWord = /^abort=([A-Za-z_]{1,24})$/;
 /** A fault for one request waits no longer, milliseconds. */
 const longestMs = 3_600_000;
@@ -11,10 +12,9 @@ export const readFault = (text: string): Fault | null => {
   let delay: number | undefined;
   let abort: Fault['abort'];
   for (const word of text.split(',').map((part) => part.trim())) {
-    const [, amount, unit] = delayWord.exec(word) ?? [];
+    const delayMs = readDuration(delayWord.exec(word)?.[1] ?? '');
     const [, name = ''] = abortWord.exec(word) ?? [];
-    if (amount !== undefined && delay === undefined)
-      delay = Math.min(Number(amount) * (unit === 's' ? 1000 : 1), longestMs);
+    if (delayMs !== null && delay === undefined) delay = Math.min(delayMs, longestMs);
     else if ((name === 'reset' || name === 'drop') && abort === undefined) abort = name;
     else if (name !== 'OK' && Object.hasOwn(Code, name) && abort === undefined)
       abort = Code[name as keyof typeof Code];

@@ -5,6 +5,7 @@ import type { Service } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { Life, type Waiter, type Witness } from '../core/life.ts';
 import { type Reply, refuse } from '../core/reply.ts';
+import { pushbackIn } from '../core/retry-pushback.ts';
 import type { ServiceView } from '../core/snapshot.ts';
 import { Code, ended, type Status } from '../core/status.ts';
 import { Timer } from '../core/wheel.ts';
@@ -12,7 +13,6 @@ import { backoffMs } from './backoff.ts';
 import type { Latencies } from './latencies.ts';
 import { meetsAnother, repeatable } from './repeatable.ts';
 import type { Account, Kind } from './repetitions.ts';
-import { pushbackIn } from './retry-pushback.ts';
 
 /** What a race looks at beside its call. */
 export interface RaceParts {

@@ -3,10 +3,10 @@ import type { Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Fields, Reply } from '../core/reply.ts';
+import { pushbackIn } from '../core/retry-pushback.ts';
 import { Code, type Status } from '../core/status.ts';
 import type { Latencies } from './latencies.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { pushbackIn } from './retry-pushback.ts';
 import { RetryTokens } from './retry-tokens.ts';
 
 /**

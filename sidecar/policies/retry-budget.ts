@@ -1,5 +1,4 @@
-const buckets = 10;
-const bucketMs = 1000;
+import { RecentCounts, seconds } from './recent-counts.ts';
 
 /**
  * RetryBudget is how much repetitions may add to the calls of one service: a share of the calls of the last ten
@@ -9,45 +8,23 @@ const bucketMs = 1000;
  * counted once, however often they are tried. Ref: Finagle's RetryBudget; Google's SRE book, "Handling Overload".
  */
 export class RetryBudget {
-  readonly #calls: Uint32Array = new Uint32Array(buckets);
-  readonly #spent: Uint32Array = new Uint32Array(buckets);
-  #callsInAll = 0;
-  #spentInAll = 0;
-  /** The second that is being filled, counted from the clock's zero. */
-  #second = 0;
+  /** Calls, and repetitions of them. */
+  readonly #made: RecentCounts = new RecentCounts();
 
   /** A call begins, at `now` in monotonic milliseconds. */
   call(now: number): void {
-    const second = Math.floor(now / bucketMs);
-    if (second > this.#second) this.#turn(second);
-    this.#calls[this.#second % buckets]!++;
-    this.#callsInAll++;
+    this.#made.addFirst(now);
   }
 
   /** Whether one more repetition fits: `percent` of the calls, 0 to 100, and `floor` a second. */
   allows(now: number, percent: number, floor: number): boolean {
-    this.#turn(Math.floor(now / bucketMs));
-    return this.#spentInAll + 1 <= (this.#callsInAll * percent) / 100 + floor * buckets;
+    this.#made.turn(now);
+    const { first: calls, second: spent } = this.#made;
+    return spent + 1 <= (calls * percent) / 100 + floor * seconds;
   }
 
   /** A repetition is made. */
   spend(now: number): void {
-    this.#turn(Math.floor(now / bucketMs));
-    this.#spent[this.#second % buckets]!++;
-    this.#spentInAll++;
-  }
-
-  /** Empties what is older than ten seconds. */
-  #turn(second: number): void {
-    // One that is empty ten times over is empty.
-    const first = Math.max(this.#second + 1, second - buckets + 1);
-    for (let each = first; each <= second; each++) {
-      const bucket = each % buckets;
-      this.#callsInAll -= this.#calls[bucket]!;
-      this.#spentInAll -= this.#spent[bucket]!;
-      this.#calls[bucket] = 0;
-      this.#spent[bucket] = 0;
-    }
-    if (second > this.#second) this.#second = second;
+    this.#made.addSecond(now);
   }
 }

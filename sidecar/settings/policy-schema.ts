@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Fault, PolicyWords } from '../core/policy.ts';
 import { Code, codeNames } from '../core/status.ts';
+import { readDuration } from '../core/units.ts';
 import { flagWords, oneOf, reading, serviceName, text, whole } from './shapes.ts';
-import { readDuration } from './units.ts';
 
 /** Words that are about a whole service: its calls share connections, endpoints and budgets. */
 type ServiceWord =

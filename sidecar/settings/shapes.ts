@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationPattern, readDuration, readSize, sizePattern } from './units.ts';
+import { durationPattern, readDuration, readSize, sizePattern } from '../core/units.ts';
 
 /** A text that must have a certain shape: what it must be is the whole message, with an example. */
 export const text = (must: string, example: string, pattern: RegExp): z.ZodString =>

@@ -4,6 +4,7 @@ import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
+import { pushbackName, pushbackOf } from '../core/retry-pushback.ts';
 import { isOurs } from '../core/spoken-for.ts';
 import { Code, ok, type Status } from '../core/status.ts';
 import { decodeMessage } from './grpc-message.ts';
@@ -169,7 +170,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
       const name = fields[i]!;
       if (name === 'grpc-status') code = fields[i + 1]!;
       else if (name === 'grpc-message') message = fields[i + 1]!;
-      else if (name === 'grpc-retry-pushback-ms') pushbackMs = millisOf(fields[i + 1]!);
+      else if (name === pushbackName) pushbackMs = pushbackOf(fields[i + 1]!);
       else if (name === 'x-outrigger-reached' && this.#peer.trusted) reached = fields[i + 1] !== 'false';
     }
     if (code === '0' && message === '') return ok;
@@ -226,9 +227,6 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     this.#peer.done();
   }
 }
-
-/** Milliseconds as a peer writes them; 0 for what is no number of them. */
-const millisOf = (text: string): number => (/^[0-9]{1,9}$/.test(text) ? Number(text) : 0);
 
 /** The head of a reply that was not the first try's: the caller learns how many went before. Ref: gRFC A6. */
 const numbered = (fields: readonly string[], previous: number): Fields => {

@@ -1,10 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { type LinedMesh, linedMesh } from '../support/lined-mesh.ts';
-import { within } from '../support/outages.ts';
 import { type SettingsWords, sumOf } from '../support/sidecars.ts';
 import { against, neverEject, percent, played, shareOk, type Told } from './partial.ts';
-import { milliseconds, percentile, type Row } from './row.ts';
+import type { Row } from './row.ts';
 
 const faulty = 3;
 
@@ -67,28 +66,6 @@ const threeOfTen = (fault: Fault, forMs: number, policy: SettingsWords = {}): Pr
     },
   );
 
-/** All instances fail; after a while one of them is well again. */
-const allDown = (forMs: number, policy: SettingsWords): Promise<Told> =>
-  played(
-    () => linedMesh(3, { policies: { echo: policy } }),
-    async ({ mesh, client }, load) => {
-      const failed = (): number => mesh.apps.reduce((sum, app) => sum + app.failed, 0);
-      for (const app of mesh.apps) app.failing = grpc.status.UNAVAILABLE;
-      await pause(1000);
-      const from = load.latencies.length;
-      const shutAfter = failed();
-      await pause(forMs);
-      const probed = failed() - shutAfter;
-      const p99 = percentile(load.latencies.slice(from), 0.99);
-      mesh.apps[0]!.failing = null;
-      const backMs = await within(10_000, async () => (await client.call('Unary', 'm')).code === 0);
-      return {
-        figures: `${shutAfter} reached an app in the first second, then ${probed} in ${milliseconds(forMs)}; refused within ${milliseconds(p99)} (p99), open after ${milliseconds(backMs)}`,
-        kept: shutAfter <= 20 && probed <= (1.5 * forMs) / 1000 && p99 <= 2 && backMs >= 0 && backMs <= 2000,
-      };
-    },
-  );
-
 const threeOfTenRow = (what: string, fault: Fault): Row => ({
   id: 'T-10',
   fault: `3 of 10 ${what}`,
@@ -105,14 +82,4 @@ export const faultyRows: readonly Row[] = [
   threeOfTenRow('answer UNAVAILABLE', unavailable),
   threeOfTenRow('fail every second call', halfOfThem),
   threeOfTenRow('lose connections at 50 Hz', reset),
-  {
-    id: 'T-12',
-    fault: 'all of three fail, one recovers',
-    promise: 'shut by 20 calls, then a probe a second; refused in 2 ms; open in 2 s',
-    run: (short) =>
-      against(
-        () => allDown(short ? 5000 : 20_000, {}),
-        () => allDown(5000, { breaker: { mode: 'off' } }),
-      ),
-  },
 ];

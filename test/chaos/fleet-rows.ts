@@ -126,8 +126,11 @@ const frozen = (what: 'app' | 'sidecar', forMs: number, words: SettingsWords): P
   );
 
 const bare = { ...neverEject, retry: { attempts: 1 } };
-const pings = { limits: { 'ping-interval': '2s', 'ping-timeout': '1s' } };
-const noPings = { limits: { 'ping-interval': '1h', 'ping-timeout': '1h' }, policies: { echo: neverEject } };
+/** So that what stands still goes on getting its share until somebody takes it away: peak EWMA would avoid it. */
+const inTurn = { policies: { echo: { balance: 'round-robin' } } };
+const unguarded = { policies: { echo: { balance: 'round-robin', ...neverEject } } };
+const pings = { limits: { 'ping-interval': '2s', 'ping-timeout': '1s' }, ...inTurn };
+const noPings = { limits: { 'ping-interval': '1h', 'ping-timeout': '1h' }, ...unguarded };
 
 /** What becomes of calls while processes of a service restart, die and stand still. */
 export const fleetRows: readonly Row[] = [
@@ -167,8 +170,8 @@ export const fleetRows: readonly Row[] = [
     promise: 'ended at the deadline +20 ms; out within 2 s, back within 2 s',
     run: (short) =>
       against(
-        () => frozen('app', short ? 5000 : 10_000, {}),
-        () => frozen('app', 5000, { policies: { echo: neverEject } }),
+        () => frozen('app', short ? 5000 : 10_000, inTurn),
+        () => frozen('app', 5000, unguarded),
       ),
   },
   {

@@ -8,6 +8,7 @@ import { type Sidecar, startSidecar } from '../../sidecar/index.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
 import { EchoClient } from '../support/echo-client.ts';
 import type { SettingsWords } from '../support/sidecars.ts';
+import type { Orders } from './member.ts';
 import type { Ground } from './partial.ts';
 
 const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
@@ -83,6 +84,13 @@ export class Fleet implements Ground {
       member.app = await start('app');
     }
     member.sidecar = await this.#sidecar(member.app.port);
+  }
+
+  /** Tells an app to fail every call from now on, or none; how many have failed so far. */
+  async order({ app: { child } }: Member, orders: Orders): Promise<number> {
+    child.send(orders);
+    const [{ failed }] = (await once(child, 'message')) as [{ failed: number }];
+    return failed;
   }
 
   /** What the caller knows of a member. */

@@ -13,6 +13,7 @@ import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
 import { lineRows } from './line-rows.ts';
 import { localRows } from './local-rows.ts';
+import { outageRows } from './outage-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
 import { wireRows } from './wire-rows.ts';
@@ -30,6 +31,7 @@ const rows: readonly Row[] = [
   ...deadlineRows,
   ...faultyRows,
   ...lineRows,
+  ...outageRows,
 ];
 
 const short = process.argv.includes('--short');

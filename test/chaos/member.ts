@@ -7,12 +7,22 @@ import { startSidecar } from '../../sidecar/index.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
 import { startEcho } from '../support/echo.ts';
 
+/** What an app is told to do from now on; it answers how many calls have failed so far. */
+export interface Orders {
+  /** A code with which every call ends; null: all go well. */
+  readonly failing: number | null;
+}
+
 const [what] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(0));
 
 if (what === 'app') {
-  const { port } = await startEcho();
-  process.send!({ port });
+  const app = await startEcho();
+  process.on('message', ({ failing }: Orders) => {
+    app.failing = failing;
+    process.send!({ failed: app.failed });
+  });
+  process.send!({ port: app.port });
 } else {
   const { settings } = readSettings(what!, 'fleet.yaml', tmpdir());
   const sidecar = await startSidecar(settings);

@@ -12,7 +12,9 @@ export interface Stop {
   /** Milliseconds that it sleeps first. */
   readonly sleepMs?: number;
   /** It answers then, and calls nobody; without it the last of the chain works until it is told to stop. */
-  readonly answers?: true;
+  readonly answers?: boolean;
+  /** It passes `baggage` on to those whom it calls, as well-behaved apps do. */
+  readonly forwards?: boolean;
   /** Addresses under which its sidecar looks for the next service, in the place of the true one. */
   readonly next?: readonly string[];
   /** Laid over its sidecar's settings. */
@@ -36,13 +38,19 @@ export interface Chain {
   readonly sidecars: readonly Sidecar[];
   /** By hop, the calls that came. */
   readonly visits: readonly Visit[][];
+  /** Set to a code: whoever answers says that. */
+  failing: grpc.status | null;
   close(): Promise<void>;
 }
 
 const free = { app: '127.0.0.1:0', admin: '127.0.0.1:0', control: 'none' } as const;
 
-/** Starts it, the last hop first. `sabotage` is of every sidecar. */
-export const chain = async (stops: readonly Stop[], sabotage: readonly Sabotage[] = []): Promise<Chain> => {
+/** Starts it, the last hop first. `sabotage` is of every sidecar, `words` are laid over the settings of `web`. */
+export const chain = async (
+  stops: readonly Stop[],
+  sabotage: readonly Sabotage[] = [],
+  words: SettingsWords = {},
+): Promise<Chain> => {
   const made = await certificates();
   const closing: (() => unknown)[] = [() => made.close()];
   const close = async (): Promise<void> => {
@@ -66,11 +74,12 @@ export const chain = async (stops: readonly Stop[], sabotage: readonly Sabotage[
   });
   const visits: Visit[][] = stops.map(() => []);
   const sidecars: Sidecar[] = [];
+  const mood: Mood = { failing: null };
   try {
     let next: Readonly<Record<string, readonly string[]>> = {};
     for (let hop = stops.length; hop >= 1; hop--) {
       const stop = stops[hop - 1]!;
-      const app = new ChainApp(stop, `hop${hop + 1}`, visits[hop - 1]!);
+      const app = new ChainApp(stop, `hop${hop + 1}`, visits[hop - 1]!, mood);
       closing.push(() => app.close());
       const name = `hop${hop}`;
       const settings = {
@@ -83,15 +92,20 @@ export const chain = async (stops: readonly Stop[], sabotage: readonly Sabotage[
       sidecars.unshift(sidecar);
       next = { [name]: [sidecar.ports.peers!] };
     }
-    const web = await join('web', knowing(next));
+    const web = await join('web', knowing(next), words);
     const client = new EchoClient(web.ports.app, { 'grpc.default_authority': 'hop1' });
     closing.push(() => client.close());
-    return { client, web, sidecars, visits, close };
+    return Object.assign(mood, { client, web, sidecars, visits, close });
   } catch (thrown) {
     await close();
     throw thrown;
   }
 };
+
+/** How the last app of a chain is. */
+interface Mood {
+  failing: grpc.status | null;
+}
 
 type Asked = grpc.ServerUnaryCall<Buffer, Buffer>;
 
@@ -101,9 +115,11 @@ class ChainApp {
   readonly #stop: Stop;
   readonly #nextName: string;
   readonly #visits: Visit[];
+  readonly #mood: Mood;
   #next: EchoClient | null = null;
 
-  constructor(stop: Stop, nextName: string, visits: Visit[]) {
+  constructor(stop: Stop, nextName: string, visits: Visit[], mood: Mood) {
+    this.#mood = mood;
     this.#stop = stop;
     this.#nextName = nextName;
     this.#visits = visits;
@@ -156,12 +172,16 @@ class ChainApp {
     });
     if (this.#stop.answers) {
       stopped();
-      return answer(null, call.request);
+      const { failing } = this.#mood;
+      return failing === null
+        ? answer(null, call.request)
+        : answer({ code: failing, details: 'told to fail' });
     }
     if (call.cancelled || this.#next === null) return;
     const id = String(call.metadata.get('x-request-id')[0]);
+    const baggage = this.#stop.forwards ? call.metadata.get('baggage') : [];
     const { call: onward, ended } = this.#next.begin('Unary', call.request, {
-      metadata: [['x-request-id', id]],
+      metadata: [['x-request-id', id], ...baggage.map((each): [string, string] => ['baggage', String(each)])],
       ...(deadline !== Number.POSITIVE_INFINITY && { deadlineMs: Number(deadline) - Date.now() }),
     });
     call.on('cancelled', () => onward.cancel());

@@ -6,13 +6,13 @@ import { stillKit } from '../../support/kit.ts';
 
 describe('a share of the calls of ten seconds', () => {
   it('is not exceeded by any refusal, though the load falls', () => {
-    const recent = new RecentShare(0);
+    const recent = new RecentShare();
     const calls: { at: number; refused: boolean }[] = [];
     for (let at = 0; at < 60_000; at += 37) {
       // Quiet at first, then all want to be refused, and the load falls to a third.
       if (at > 35_000 && at % 3 > 0) continue;
       recent.call(at);
-      calls.push({ at, refused: at > 15_000 && recent.refuse(0.2) });
+      calls.push({ at, refused: at > 15_000 && recent.refuse(at, 0.2) });
     }
     const refusals = calls.filter(({ refused }) => refused);
     for (const { at: end } of refusals) {
@@ -24,11 +24,11 @@ describe('a share of the calls of ten seconds', () => {
   });
 
   it('begins anew after a silence', () => {
-    const recent = new RecentShare(0);
+    const recent = new RecentShare();
     for (let call = 0; call < 100; call++) recent.call(0);
-    expect(recent.refuse(0.2)).toBe(true);
+    expect(recent.refuse(0, 0.2)).toBe(true);
     recent.call(60_000);
-    expect(recent.refuse(0.2)).toBe(false);
+    expect(recent.refuse(60_000, 0.2)).toBe(false);
   });
 });
 

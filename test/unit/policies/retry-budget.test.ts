@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { pushbackIn } from '../../../sidecar/core/retry-pushback.ts';
 import { RetryBudget } from '../../../sidecar/policies/retry-budget.ts';
-import { pushbackIn } from '../../../sidecar/policies/retry-pushback.ts';
 import { RetryTokens } from '../../../sidecar/policies/retry-tokens.ts';
 
 /** Repetitions that a budget lets pass at `now`. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readDuration, readSize } from '../../../sidecar/core/units.ts';
 import {
   collide,
   isLoopback,
@@ -6,7 +7,6 @@ import {
   readSocketPath,
   writePlace,
 } from '../../../sidecar/settings/address.ts';
-import { readDuration, readSize } from '../../../sidecar/settings/units.ts';
 
 describe('an address', () => {
   it.each([
