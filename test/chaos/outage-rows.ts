@@ -79,7 +79,7 @@ const undefended = {
       ...idempotent,
       budget: { mode: 'off' },
       breaker: { mode: 'off' },
-      retry: { attempts: 2, backoff: '1ms' },
+      retry: { attempts: 2, 'first-wait': '1ms' },
     },
   },
 };
