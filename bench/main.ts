@@ -8,6 +8,7 @@ import { makeCertificates } from './chains/certificates.ts';
 import type { Chain, ChainName, Ground, Hops } from './chains/chain.ts';
 import { absent, chains } from './chains/index.ts';
 import { Backend, LoadGenerator } from './children.ts';
+import { filterCosts, filterTable } from './filters.ts';
 import { type Options, readOptions } from './options.ts';
 import type { Row } from './results.ts';
 import { runLoad } from './run-load.ts';
@@ -80,7 +81,8 @@ const main = async (): Promise<void> => {
   if (load !== undefined && load > 1)
     console.log('this machine is busy: trust ratios, not figures, and latencies not at all');
   console.log('');
-  if (!(await bench(options))) process.exitCode = 1;
+  if (options.filters) console.log(filterTable(await filterCosts()));
+  else if (!(await bench(options))) process.exitCode = 1;
 };
 
 main().catch((error: Error) => {

@@ -15,15 +15,18 @@ export interface Options {
   readonly json: string | null;
   readonly profiles: string | null;
   readonly quick: boolean;
+  /** Only what each filter costs is measured, in this process. */
+  readonly filters: boolean;
 }
 
-const usage = `npm run bench -- [--quick] [--case a,b] [--chain NAMES] [--rounds N] [--json FILE] [--profile DIRECTORY]
+const usage = `npm run bench -- [--filters] [--quick] [--case a,b] [--chain NAMES] [--rounds N] [--json FILE] [--profile DIRECTORY]
 
   --quick     short windows and 2 rounds: for development, too noisy to judge by
   --case      letters of the cases to run, such as a,b; default all
   --chain     names of the chains to run, such as outrigger,envoy; default all that are here
   --rounds    how often each chain is measured; default 5
   --json      where to write every round
+  --filters   what each filter of the stack costs a call, and nothing else
   --profile   where our own proxies leave CPU profiles (which costs them some time); read with dist/bench/top.js
 `;
 
@@ -38,6 +41,7 @@ export const readOptions = (args: readonly string[]): Options => {
       rounds: { type: 'string' },
       json: { type: 'string' },
       profile: { type: 'string' },
+      filters: { type: 'boolean', default: false },
     },
   });
   const { quick } = values;
@@ -60,6 +64,7 @@ export const readOptions = (args: readonly string[]): Options => {
     windowMs: quick ? 1500 : 4000,
     json: values.json ?? null,
     profiles: values.profile ?? null,
+    filters: values.filters,
     quick,
   };
 };

@@ -81,7 +81,9 @@ export const openWayIn = async (
       }),
     },
   });
-  const service = stack.to((call) => endpoint.send({ call, endpoint, previous: 0 }));
+  const service = stack.to((call) =>
+    endpoint.send({ call, endpoint, begunAt: call.arrival.arrivedAt, previous: 0 }),
+  );
   const listener = await listen({
     kit,
     loop,

@@ -71,22 +71,28 @@ export class Call {
   readonly body: Body;
   readonly snapshot: Snapshot;
   /** Correlation id; the caller's when it was clean, else made. */
-  readonly id: string = '';
-  readonly traceparent: string = '';
-  readonly tracestate: string = '';
-  readonly baggage: string = '';
+  readonly id: string;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  readonly baggage: string;
   /** Monotonic milliseconds; Infinity when the call has no deadline. */
-  readonly deadlineAt: number = Number.POSITIVE_INFINITY;
+  readonly deadlineAt: number;
   /** How the call is treated; until `govern` has looked, as calls to a service that nobody speaks of. */
   readonly policy: Policy;
 
-  constructor(arrival: Arrival) {
+  /** `from`: the same call as filters know it so far; absent: as it arrived. Each field is written once. */
+  constructor(arrival: Arrival, from: Call | null = null) {
     this.arrival = arrival;
-    this.method = arrival.method;
-    this.life = arrival.life;
-    this.body = arrival.body;
-    this.snapshot = arrival.snapshot;
-    this.policy = arrival.snapshot.policies.any.all;
+    this.method = from === null ? arrival.method : from.method;
+    this.life = from === null ? arrival.life : from.life;
+    this.body = from === null ? arrival.body : from.body;
+    this.snapshot = from === null ? arrival.snapshot : from.snapshot;
+    this.id = from === null ? '' : from.id;
+    this.traceparent = from === null ? '' : from.traceparent;
+    this.tracestate = from === null ? '' : from.tracestate;
+    this.baggage = from === null ? '' : from.baggage;
+    this.deadlineAt = from === null ? Number.POSITIVE_INFINITY : from.deadlineAt;
+    this.policy = from === null ? arrival.snapshot.policies.any.all : from.policy;
   }
 
   /** The same call with its correlation known. */
@@ -145,20 +151,7 @@ export class Call {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const copy = (from: Call): Mutable<Call> => {
-  const call = new Call(from.arrival) as Mutable<Call>;
-  call.method = from.method;
-  call.life = from.life;
-  call.body = from.body;
-  call.snapshot = from.snapshot;
-  call.id = from.id;
-  call.traceparent = from.traceparent;
-  call.tracestate = from.tracestate;
-  call.baggage = from.baggage;
-  call.deadlineAt = from.deadlineAt;
-  call.policy = from.policy;
-  return call;
-};
+const copy = (from: Call): Mutable<Call> => new Call(from.arrival, from);
 
 /** A call whose service is known. */
 export interface RoutedCall {
@@ -172,6 +165,8 @@ export interface RoutedCall {
 export interface Attempt {
   readonly call: Call;
   readonly endpoint: EndpointView;
+  /** When its endpoint was chosen, monotonic milliseconds. */
+  readonly begunAt: number;
   /** How many attempts went before: grpc-previous-rpc-attempts (gRFC A6), absent on the wire when 0. */
   readonly previous: number;
   /** True while another call has the endpoint's trial: how this one ends must not decide it. */

@@ -1,5 +1,6 @@
 import type { Call } from './call.ts';
 import type { EndpointView } from './endpoint.ts';
+import type { Clock } from './kit.ts';
 import type { Status } from './status.ts';
 
 /** What a call can wait for on this side, each counted by itself; what is left was spent at its peer. */
@@ -60,6 +61,7 @@ export class Life {
   queueMs = 0;
   connectMs = 0;
   waitMs = 0;
+  #endedAt = 0;
   #waiter: Waiter | null = null;
   #witness: Witness | null = null;
 
@@ -106,6 +108,12 @@ export class Life {
     const waiter = this.#waiter;
     const waiting = waiter?.spending === on ? now - (waiter.since ?? now) : 0;
     return this[on] + Math.max(0, Math.round(waiting));
+  }
+
+  /** When it ended, monotonic milliseconds: several witnesses ask, and the clock is read once. For calls that are over. */
+  endedAt(clock: Clock): number {
+    if (this.#endedAt === 0) this.#endedAt = clock.now();
+    return this.#endedAt;
   }
 
   /** Registers who is to be told of a cancellation; tells at once when it has already happened. */

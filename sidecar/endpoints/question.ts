@@ -68,7 +68,8 @@ class Asked implements Timer, ReplySink {
   ) {
     this.#kit = kit;
     this.#question = question;
-    this.#attempt = { call: callOf(question, kit, hex), endpoint, previous: 0 };
+    const call = callOf(question, kit, hex);
+    this.#attempt = { call, endpoint, begunAt: call.arrival.arrivedAt, previous: 0 };
     this.#resolve = resolve;
   }
 

@@ -47,7 +47,8 @@ export const balance = (
     const first = policy.zone === 'prefer' ? near(all) : null;
     const choose =
       policy.balance === 'peak-ewma' ? byLatency : policy.balance === 'two-choices' ? byLoad : inTurn;
-    let endpoint = choose(all, met, clock.now(), first);
+    const begunAt = clock.now();
+    let endpoint = choose(all, met, begunAt, first);
     if (endpoint === null) {
       endpoint = leastBad(all, met);
       if (endpoint === null)
@@ -58,6 +59,6 @@ export const balance = (
     // Takes the trial; a call for which nothing better is left goes even when another has it.
     const beside = endpoint.gate === 'probing' && !endpoint.enter();
     call.life.at = endpoint;
-    return next({ call, endpoint, previous: met.length, beside });
+    return next({ call, endpoint, begunAt, previous: met.length, beside });
   };
 };

@@ -7,9 +7,8 @@ import type { Count, Meter } from '../core/meter.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { Code, ended, refused, type Status } from '../core/status.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
-import { Doom } from '../policies/doom.ts';
 import { parseGrpcTimeout } from '../policies/grpc-timeout.ts';
-import type { Latencies } from '../policies/latencies.ts';
+import type { Latencies, MethodTimes } from '../policies/latencies.ts';
 
 /** How long calls may last. */
 export interface DeadlineSettings {
@@ -69,17 +68,18 @@ export const deadline = (
     isOutbound,
   };
   const { expired, place } = terms;
-  const doomed = parts === null ? null : doomedCalls(meter, new Doom(parts.latencies), place);
+  const doomed = parts === null ? null : doomedCalls(meter, place);
   return function deadline(call, next) {
     if (!enforced) return next(call);
     const said = call.arrival.words.timeout;
+    const times = parts === null ? null : parts.latencies.of(call.method);
     const { policy } = call;
     const most = isOutbound ? policy.timeout : null;
     const standIn =
       isOutbound && said === '' && most === null && policy.unary ? policy['unary-timeout'] : most;
     if (said === '' && standIn === null) {
       const idleMs = isOutbound ? policy['idle-stream'] : idleStreamMs;
-      const watch = new IdleWatch(call, terms, idleMs);
+      const watch = new IdleWatch(call, terms, times, idleMs);
       wheel.armAt(watch, call.life.touchedAt + idleMs);
       return watched(watch, call, next);
     }
@@ -105,22 +105,27 @@ export const deadline = (
         refused(Code.DEADLINE_EXCEEDED, `${place}: the deadline had passed when the call came (${whose})`),
       );
     }
-    if (doomed !== null && policy.doomed.mode !== 'off') {
-      const refusing = doomed(call, deadlineAt - now, now);
+    if (doomed !== null && times !== null && policy.doomed.mode !== 'off') {
+      const refusing = doomed(call, times, deadlineAt - now, now);
       if (refusing !== null) return refusing;
     }
-    const limit = new Limit(call, terms, grantedMs, deadlineAt, by);
+    const limit = new Limit(call, terms, times, grantedMs, deadlineAt, by);
     wheel.armAt(limit, deadlineAt - grantedMs / 2);
     return watched(limit, call.until(deadlineAt), next);
   };
 };
 
 /** Refuses, or only counts, what has less time left than half of the method's calls took; null: the call goes on. */
-const doomedCalls = (meter: Meter, doom: Doom, place: string) => {
+const doomedCalls = (meter: Meter, place: string) => {
   const refusedCalls = meter.count('outrigger_doomed_total');
   const wouldRefuse = meter.count('outrigger_would_doom_total');
-  return ({ method, policy }: Call, leftMs: number, now: number): Promise<Reply> | null => {
-    const medianMs = doom.of(method, leftMs, now);
+  return (
+    { method, policy }: Call,
+    times: MethodTimes,
+    leftMs: number,
+    now: number,
+  ): Promise<Reply> | null => {
+    const medianMs = times.doom.of(leftMs, now);
     if (medianMs === 0) return null;
     if (policy.doomed.mode === 'shadow') {
       wouldRefuse.value++;
@@ -161,20 +166,22 @@ abstract class Watch extends Timer implements Witness {
   protected readonly call: Call;
   protected readonly terms: Terms;
   protected readonly grantedMs: number;
+  readonly #times: MethodTimes | null;
 
-  constructor(call: Call, terms: Terms, grantedMs: number) {
+  constructor(call: Call, terms: Terms, times: MethodTimes | null, grantedMs: number) {
     super();
     this.call = call;
     this.terms = terms;
+    this.#times = times;
     this.grantedMs = grantedMs;
   }
 
   over(status: Status): void {
     this.disarm();
-    const { parts, clock } = this.terms;
-    if (parts === null || status.code !== Code.OK) return;
-    const now = clock.now();
-    parts.latencies.record(this.call.method, now - this.call.arrival.arrivedAt, now);
+    if (this.#times === null || status.code !== Code.OK) return;
+    const { arrival, life } = this.call;
+    const now = life.endedAt(this.terms.clock);
+    this.#times.record(now - arrival.arrivedAt, now);
   }
 
   disarm(): void {
@@ -198,8 +205,15 @@ class Limit extends Watch {
   #isPast = false;
 
   /** `by`: where the policy stands that gave less time than was asked for; undefined when none did. */
-  constructor(call: Call, terms: Terms, grantedMs: number, deadlineAt: number, by: string | undefined) {
-    super(call, terms, grantedMs);
+  constructor(
+    call: Call,
+    terms: Terms,
+    times: MethodTimes | null,
+    grantedMs: number,
+    deadlineAt: number,
+    by: string | undefined,
+  ) {
+    super(call, terms, times, grantedMs);
     this.#deadlineAt = deadlineAt;
     this.#by = by;
   }

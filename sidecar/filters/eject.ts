@@ -10,7 +10,7 @@ import { verdictOf } from '../policies/verdict.ts';
  * Judges an endpoint by how attempts end there, so that its gate can shut.
  *
  * Above   the transport: so that it hears of exactly one endpoint
- * Reads   attempt.beside, reply.over, life.outcome, life.touchedAt, body.ended, call.deadlineAt, arrival.arrivedAt
+ * Reads   attempt.beside, attempt.begunAt, reply.over, life.outcome, life.touchedAt, body.ended, call.deadlineAt, arrival.arrivedAt
  * Answers nothing
  * Counts  outrigger_gate_changes_total, through the endpoint's gate
  * Keeps   nothing: the gate belongs to the endpoint
@@ -26,9 +26,8 @@ import { verdictOf } from '../policies/verdict.ts';
 export const eject = ({ clock }: Kit): Filter<Attempt> =>
   async function eject(attempt, next) {
     if (attempt.beside) return next(attempt);
-    const { call, endpoint } = attempt;
+    const { call, endpoint, begunAt } = attempt;
     const { epoch } = endpoint;
-    const begunAt = clock.now();
     const grantedMs = call.deadlineAt - begunAt;
     try {
       const reply = await next(attempt);

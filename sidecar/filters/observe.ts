@@ -81,7 +81,7 @@ class CallRecord implements Witness {
     edge.inFlight.value--;
     edge.requestBytes.value += life.requestBytes;
     edge.responseBytes.value += life.responseBytes;
-    const tookMs = this.#clock.now() - arrival.arrivedAt;
+    const tookMs = life.endedAt(this.#clock) - arrival.arrivedAt;
     edge.duration.observe(tookMs / 1000);
     edge.ended(status).value++;
     const { log, lines } = edge.teller;

@@ -1,10 +1,15 @@
 import type { Clock } from '../core/kit.ts';
+import { Doom } from './doom.ts';
 
-/** Buckets of one method, each an eighth wider than the one before: what is read is at most an eighth too long. */
-const buckets = 144;
-const growth = 1.125;
-/** The first bucket ends here, milliseconds; the last one at an hour and a half. */
+/**
+ * Each doubling of time has eight buckets of equal width: what is read is at most an eighth too long. Ref: Gil Tene,
+ * HdrHistogram.
+ */
+const steps = 8;
+/** The first bucket ends here, milliseconds; the last one at some six hours. */
 const firstMs = 0.25;
+const doublings = 26;
+const buckets = 1 + doublings * steps;
 /** How long times are remembered at least, milliseconds; at most twice that. */
 const windowMs = 30_000;
 /** Times without which nothing is known of a method. */
@@ -14,24 +19,24 @@ const mostMethods = 2000;
 
 /**
  * Latencies remembers how long the calls of each method took lately, so that a quantile of them can be told.
- * Recording is a look-up and two additions; a quantile is read anew once a second.
+ * Recording is two additions; a quantile is read anew once a second.
  */
 export class Latencies {
   readonly #clock: Clock;
-  readonly #methods: Map<string, Times> = new Map();
+  readonly #methods: Map<string, MethodTimes> = new Map();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A call of `method` went well and took `ms`; `now`, of the clock, where the caller has read it. */
-  record(method: string, ms: number, now: number = this.#clock.now()): void {
-    let times = this.#methods.get(method);
-    if (times === undefined) {
-      if (this.#methods.size >= mostMethods) return;
-      this.#methods.set(method, (times = new Times(now)));
-    }
-    times.record(ms, now);
+  /** What is known of `method`, and where to record; null when there are too many methods. */
+  of(method: string): MethodTimes | null {
+    const known = this.#methods.get(method);
+    if (known !== undefined) return known;
+    if (this.#methods.size >= mostMethods) return null;
+    const times = new MethodTimes(this.#clock.now());
+    this.#methods.set(method, times);
+    return times;
   }
 
   /** The time that `share` of the calls did not exceed, 0 to 1, in milliseconds; null while too few are known. */
@@ -40,10 +45,27 @@ export class Latencies {
   }
 }
 
-const growthLog = Math.log(growth);
+/** The bucket of a time: which doubling of the first, and which eighth of it. No logarithm: this is done for every call. */
+const bucketOf = (ms: number): number => {
+  if (!(ms > firstMs)) return 0;
+  const parts = Math.ceil((ms / firstMs) * steps) - 1;
+  if (parts >= steps << doublings) return buckets - 1;
+  const doubling = 31 - Math.clz32(parts) - 3;
+  return 1 + doubling * steps + ((parts >>> doubling) - steps);
+};
 
-/** What is known of one method: the window that is filled, and the one before. */
-class Times {
+/** Where a bucket ends, milliseconds. */
+const endOf = (bucket: number): number => {
+  if (bucket === 0) return firstMs;
+  const doubling = Math.floor((bucket - 1) / steps);
+  const step = ((bucket - 1) % steps) + 1;
+  return firstMs * 2 ** doubling * (1 + step / steps);
+};
+
+/** MethodTimes is what is known of one method: the window that is filled, and the one before. */
+export class MethodTimes {
+  /** Which of its calls have too little time left. */
+  readonly doom: Doom = new Doom(this);
   #now: Uint32Array = new Uint32Array(buckets);
   #before: Uint32Array = new Uint32Array(buckets);
   #known = 0;
@@ -55,13 +77,14 @@ class Times {
     this.#since = now;
   }
 
+  /** A call went well and took `ms`; `now` in monotonic milliseconds. */
   record(ms: number, now: number): void {
     this.#turn(now);
-    const bucket = ms <= firstMs ? 0 : Math.ceil(Math.log(ms / firstMs) / growthLog);
-    this.#now[Math.min(bucket, buckets - 1)]!++;
+    this.#now[bucketOf(ms)]!++;
     this.#known++;
   }
 
+  /** As `Latencies.quantile`. */
   quantile(share: number, now: number): number | null {
     const told = this.#told.get(share);
     if (told !== undefined && now - told.at < 1000) return told.ms;
@@ -77,9 +100,9 @@ class Times {
     let left = Math.ceil(share * known);
     for (let bucket = 0; bucket < buckets; bucket++) {
       left -= this.#now[bucket]! + this.#before[bucket]!;
-      if (left <= 0) return firstMs * growth ** bucket;
+      if (left <= 0) return endOf(bucket);
     }
-    return firstMs * growth ** (buckets - 1);
+    return endOf(buckets - 1);
   }
 
   #turn(now: number): void {

@@ -105,4 +105,9 @@ export class PeakLatency {
 }
 
 /** What is left of a memory of that age. */
-const keptOf = (ageMs: number, memoryMs: number): number => (ageMs <= 0 ? 1 : Math.exp(-ageMs / memoryMs));
+const keptOf = (ageMs: number, memoryMs: number): number => {
+  const share = ageMs / memoryMs;
+  if (share <= 0) return 1;
+  // So near to nothing the line is the curve: the usual case where calls are many.
+  return share < 0.01 ? 1 - share : Math.exp(-share);
+};

@@ -84,6 +84,7 @@ export const routedCall = (clock: Clock, to: ServiceView, parts: CallParts = {})
 export const newAttempt = (clock: Clock, endpoint: EndpointView, parts: CallParts = {}): Attempt => ({
   call: newCall(clock, parts),
   endpoint,
+  begunAt: clock.now(),
   previous: 0,
 });
 

@@ -82,7 +82,8 @@ export class Raced {
     this.met = met;
     const latencies = new Latencies(this.kit.clock);
     if (slowMs !== undefined)
-      for (let i = 0; i < 100; i++) latencies.record('/shop.Inventory/Get', i < 94 ? 1 : slowMs);
+      for (let i = 0; i < 100; i++)
+        latencies.of('/shop.Inventory/Get')!.record(i < 94 ? 1 : slowMs, this.kit.clock.now());
     const filter = hedgeOver(this.kit, met, latencies);
     const balanced = balance(this.kit, () => met);
     const judged = eject(this.kit);

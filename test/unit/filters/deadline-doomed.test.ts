@@ -17,7 +17,7 @@ const on = snapshot({ policies: always({ doomed: { mode: 'on' } }) });
 /** A filter that knows that calls take 200 ms, and has seen enough of them to refuse one. */
 const slowMethod = (kit: StillKit) => {
   const latencies = new Latencies(kit.clock);
-  for (let call = 0; call < 50; call++) latencies.record(method, 200);
+  for (let call = 0; call < 50; call++) latencies.of(method)!.record(200, kit.clock.now());
   const filter = deadline(kit, 'outbound', undefined, { latencies, accounts: new Accounts('web') });
   const call = (timeout: string, said = on) =>
     run<Call>(

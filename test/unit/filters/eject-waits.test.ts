@@ -9,9 +9,10 @@ import { stillKit } from '../../support/kit.ts';
 const heard = async (status: Status | 'begins', { parts = {}, lastByteAfterMs = 0, beside = false } = {}) => {
   const kit = stillKit();
   const endpoint = new FakeEndpoint();
-  const attempt = { ...newAttempt(kit.clock, endpoint, parts as CallParts), beside };
-  const { life } = attempt.call;
-  kit.pass(7); // it waited for something before it came here
+  const early = newAttempt(kit.clock, endpoint, parts as CallParts);
+  const { life } = early.call;
+  kit.pass(7); // it waited for something before its endpoint was chosen
+  const attempt = { ...early, begunAt: kit.clock.now(), beside };
   await eject(kit)(attempt, () => {
     const sentAt = kit.clock.now();
     if (lastByteAfterMs > 0) life.touchedAt = sentAt + lastByteAfterMs;

@@ -119,7 +119,8 @@ describe('what the peer says of trying again', () => {
 
 describe('a deadline', () => {
   const known = (tries: Tries, ms: number): void => {
-    for (let i = 0; i < 100; i++) tries.latencies.record('/shop.Inventory/Get', ms);
+    for (let i = 0; i < 100; i++)
+      tries.latencies.of('/shop.Inventory/Get')!.record(ms, tries.kit.clock.now());
   };
 
   it('leaves no room for a try that can hardly be quicker than all before', async () => {

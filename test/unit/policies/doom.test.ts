@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Doom } from '../../../sidecar/policies/doom.ts';
 import { Latencies } from '../../../sidecar/policies/latencies.ts';
 import { RecentShare } from '../../../sidecar/policies/recent-share.ts';
 import { stillKit } from '../../support/kit.ts';
@@ -36,33 +35,33 @@ describe('a doomed call', () => {
   const setUp = () => {
     const kit = stillKit();
     const latencies = new Latencies(kit.clock);
-    for (let call = 0; call < 100; call++) latencies.record('/shop.Inventory/Get', 200);
-    return { kit, doom: new Doom(latencies) };
+    for (let call = 0; call < 100; call++) latencies.of('/shop.Inventory/Get')!.record(200, kit.clock.now());
+    const of = (method: string, leftMs: number): number =>
+      latencies.of(method)!.doom.of(leftMs, kit.clock.now());
+    return { kit, of };
   };
 
   it('has less time left than half of the calls took', () => {
-    const { kit, doom } = setUp();
-    const now = kit.clock.now();
-    for (let call = 0; call < 50; call++) expect(doom.of('/shop.Inventory/Get', 300, now)).toBe(0);
-    expect(doom.of('/shop.Inventory/Get', 150, now)).toBeGreaterThanOrEqual(200);
-    expect(doom.of('/shop.Inventory/Put', 1, now)).toBe(0); // nothing is known of it
+    const { of } = setUp();
+    for (let call = 0; call < 50; call++) expect(of('/shop.Inventory/Get', 300)).toBe(0);
+    expect(of('/shop.Inventory/Get', 150)).toBeGreaterThanOrEqual(200);
+    expect(of('/shop.Inventory/Put', 1)).toBe(0); // nothing is known of it
   });
 
   it('is one in five at most, of each method by itself', () => {
-    const { kit, doom } = setUp();
+    const { of } = setUp();
     const refused = (): number => {
       let count = 0;
-      for (let call = 0; call < 1000; call++)
-        if (doom.of('/shop.Inventory/Get', 1, kit.clock.now()) > 0) count++;
+      for (let call = 0; call < 1000; call++) if (of('/shop.Inventory/Get', 1) > 0) count++;
       return count;
     };
-    for (let call = 0; call < 9000; call++) doom.of('/shop.Inventory/Put', 1, kit.clock.now());
+    for (let call = 0; call < 9000; call++) of('/shop.Inventory/Put', 1);
     expect(refused()).toBe(200);
   });
 
   it('is none any more when the times are forgotten', () => {
-    const { kit, doom } = setUp();
+    const { kit, of } = setUp();
     kit.pass(61_000);
-    for (let call = 0; call < 20; call++) expect(doom.of('/shop.Inventory/Get', 1, kit.clock.now())).toBe(0);
+    for (let call = 0; call < 20; call++) expect(of('/shop.Inventory/Get', 1)).toBe(0);
   });
 });
