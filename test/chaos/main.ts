@@ -4,6 +4,7 @@
  * Ends with 1 when a promise was not kept, or a control run showed no harm.
  */
 
+import { textTable } from '../support/text-table.ts';
 import { consulRows } from './consul-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
@@ -37,16 +38,14 @@ const rows: readonly Row[] = [
 const short = process.argv.includes('--short');
 const picked = process.argv.slice(2).filter((word) => word !== '--short');
 const wanted = rows.filter(({ id }) => picked.length === 0 || picked.some((word) => id.startsWith(word)));
-const heads = ['row', 'fault', 'promise', 'measured', 'control run', 'kept'];
-const widths = [5, 38, 55, 68, 68, 4];
-const line = (cells: readonly string[]): string =>
-  cells
-    .map((cell, i) => cell.padEnd(widths[i]!))
-    .join('  ')
-    .trimEnd();
-
-console.log(line(heads));
-console.log(line(widths.map((width) => '-'.repeat(width))));
+const line = textTable([
+  ['row', 5],
+  ['fault', 38],
+  ['promise', 55],
+  ['measured', 68],
+  ['control run', 68],
+  ['kept', 4],
+]);
 let broken = 0;
 for (const row of wanted) {
   const found: Finding = await row.run(short).catch((error: Error) => ({
@@ -55,9 +54,7 @@ for (const row of wanted) {
     kept: false,
   }));
   if (!found.kept) broken++;
-  console.log(
-    line([row.id, row.fault, row.promise, found.measured, found.control, found.kept ? 'yes' : 'NO']),
-  );
+  line([row.id, row.fault, row.promise, found.measured, found.control, found.kept ? 'yes' : 'NO']);
 }
 console.log(`${wanted.length} rows, ${broken} not kept`);
 process.exitCode = broken === 0 && wanted.length > 0 ? 0 : 1;

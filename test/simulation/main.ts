@@ -3,6 +3,7 @@
  * after it pick cells and seeds: `npm run lab -- --seeds 50 "1 of 3"`. Ends with 1 when a cell is not kept.
  */
 
+import { textTable } from '../support/text-table.ts';
 import { cells, type Found, nameOf, tryCell, worse } from './matrix.ts';
 
 const words = process.argv.slice(2);
@@ -12,16 +13,16 @@ const wanted = cells.filter(
   (cell) => words.length === 0 || words.some((word) => nameOf(cell).includes(word)),
 );
 
-const heads = ['cell', 'kept', 'worst', 'success', 'failed', 'attempts', 'innocent out', ''];
-const widths = [28, 11, 6, 9, 12, 9, 13, 0];
-const line = (parts: readonly string[]): string =>
-  parts
-    .map((part, i) => part.padEnd(widths[i]!))
-    .join('  ')
-    .trimEnd();
-
-console.log(line(heads));
-console.log(line(widths.map((width) => '-'.repeat(width))));
+const line = textTable([
+  ['cell', 28],
+  ['kept', 11],
+  ['worst', 6],
+  ['success', 9],
+  ['failed', 12],
+  ['attempts', 9],
+  ['innocent out', 13],
+  ['', 0],
+]);
 let broken = 0;
 let left = 0;
 let rssAfterFirst = 0;
@@ -37,18 +38,16 @@ for (const cell of wanted) {
   rssAfterFirst ||= process.memoryUsage.rss();
   if (kept < seeds) broken++;
   const { seed, success, failures, mayFail, attempts, innocentMs } = worst!;
-  console.log(
-    line([
-      nameOf(cell),
-      `${kept}/${seeds}`,
-      String(seed),
-      `${(100 * success).toFixed(2)} %`,
-      `${failures} (of ${mayFail})`,
-      attempts.toFixed(3),
-      `${innocentMs.toFixed(0)} ms`,
-      kept < seeds ? 'NOT KEPT' : '',
-    ]),
-  );
+  line([
+    nameOf(cell),
+    `${kept}/${seeds}`,
+    String(seed),
+    `${(100 * success).toFixed(2)} %`,
+    `${failures} (of ${mayFail})`,
+    attempts.toFixed(3),
+    `${innocentMs.toFixed(0)} ms`,
+    kept < seeds ? 'NOT KEPT' : '',
+  ]);
 }
 const mebibytes = (octets: number): string => `${(octets / 2 ** 20).toFixed(0)} MiB`;
 console.log(
