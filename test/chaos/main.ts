@@ -5,6 +5,7 @@
  */
 
 import { textTable } from '../support/text-table.ts';
+import { arrivalRows } from './arrival-rows.ts';
 import { consulRows } from './consul-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
@@ -25,6 +26,7 @@ const rows: readonly Row[] = [
   ...rotationRows,
   ...identityRows,
   ...consulRows,
+  ...arrivalRows,
   ...economyRows,
   ...fleetRows,
   ...forgeryRows,
