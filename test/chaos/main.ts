@@ -13,6 +13,7 @@ import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
 import { lineRows } from './line-rows.ts';
 import { localRows } from './local-rows.ts';
+import { onceRows } from './once-rows.ts';
 import { outageRows } from './outage-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
@@ -26,6 +27,7 @@ const rows: readonly Row[] = [
   ...consulRows,
   ...economyRows,
   ...fleetRows,
+  ...onceRows,
   ...forgeryRows,
   ...localRows,
   ...deadlineRows,
