@@ -111,7 +111,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     }
     if (last)
       this.#finish(
-        { code: Code.UNKNOWN, message: 'the peer ended without a status', from: 'peer', reached: true },
+        { code: Code.UNKNOWN, message: 'the peer ended without a status', from: 'wire', reached: true },
         [],
       );
   }

@@ -53,7 +53,8 @@ export const statusOfCallerAbort = (abort: Abort): Status => {
 
 /**
  * What the end of an attempt's stream means for the call. `where` names the peer's address. `late`: the deadline has
- * passed. A server that resets with CANCEL then (grpc-go does, a moment before our own timer) says just that.
+ * passed. A server that resets with CANCEL then (grpc-go does, a moment before our own timer) says just that. INTERNAL
+ * is the wire's word, whoever reset: the peer has said no status, and must answer for it.
  */
 export const statusOfAbort = (abort: Abort, where: string, late = false): Status => {
   const message = `${where}: ${reason(abort)}`;
@@ -63,7 +64,7 @@ export const statusOfAbort = (abort: Abort, where: string, late = false): Status
   return {
     code,
     message,
-    from: abort.by === 'peer' && abort.reached ? 'peer' : 'wire',
+    from: abort.by === 'peer' && abort.reached && code !== Code.INTERNAL ? 'peer' : 'wire',
     reached: abort.reached,
   };
 };

@@ -21,9 +21,9 @@ interface Started {
   readonly port: number;
 }
 
-const start = async (word: string): Promise<Started> => {
+const start = async (...words: readonly string[]): Promise<Started> => {
   const program = fileURLToPath(new URL(`./member${ending}`, import.meta.url));
-  const child = fork(program, [word], { execArgv: process.execArgv });
+  const child = fork(program, words, { execArgv: process.execArgv });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (said) => resolve((said as { port: number }).port));
     child.once('exit', (code, signal) => reject(new Error(`a member ended with ${signal ?? code}`)));
@@ -51,10 +51,15 @@ export class Fleet implements Ground {
   caller!: Sidecar;
   client!: EchoClient;
   #agent!: DevelopmentAgent;
+  readonly #app: readonly string[];
 
-  /** `words` are laid over the caller's settings. */
-  static async open(instances: number, words: SettingsWords = {}): Promise<Fleet> {
-    const fleet = new Fleet();
+  private constructor(app: readonly string[]) {
+    this.#app = app;
+  }
+
+  /** `words` are laid over the caller's settings; apps write what they carry out into `folder`. */
+  static async open(instances: number, words: SettingsWords = {}, folder?: string): Promise<Fleet> {
+    const fleet = new Fleet(folder === undefined ? ['app'] : ['app', folder]);
     try {
       fleet.#agent = await startAgent();
       for (let i = 0; i < instances; i++) await fleet.add();
@@ -73,7 +78,7 @@ export class Fleet implements Ground {
 
   /** Starts an app with its sidecar; registered when it resolves. */
   async add(): Promise<void> {
-    const app = await start('app');
+    const app = await start(...this.#app);
     this.members.push({ app, sidecar: await this.#sidecar(app.port) });
   }
 
@@ -81,7 +86,7 @@ export class Fleet implements Ground {
   async restart(member: Member, what: 'sidecar' | 'both' = 'both'): Promise<void> {
     if (what === 'both') {
       await end(member.app.child, 'SIGKILL');
-      member.app = await start('app');
+      member.app = await start(...this.#app);
     }
     member.sidecar = await this.#sidecar(member.app.port);
   }

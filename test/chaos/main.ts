@@ -1,6 +1,7 @@
 /**
  * `npm run chaos`: every row at full length and by the wall clock, as a table. Words after it pick rows: `T-40 T-5`.
  * With `--short` (`npm run chaos -- --short T-2`) the rows that last minutes take seconds.
+ * Partial failures beside a real Envoy are a table of their own: `npm run beside`.
  * Ends with 1 when a promise was not kept, or a control run showed no harm.
  */
 
@@ -15,6 +16,7 @@ import { forgeryRows } from './forgery-rows.ts';
 import { identityRows } from './identity-rows.ts';
 import { lineRows } from './line-rows.ts';
 import { localRows } from './local-rows.ts';
+import { onceRows } from './once-rows.ts';
 import { outageRows } from './outage-rows.ts';
 import { rotationRows } from './rotation-rows.ts';
 import type { Finding, Row } from './row.ts';
@@ -29,6 +31,7 @@ const rows: readonly Row[] = [
   ...arrivalRows,
   ...economyRows,
   ...fleetRows,
+  ...onceRows,
   ...forgeryRows,
   ...localRows,
   ...deadlineRows,

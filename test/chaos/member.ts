@@ -1,7 +1,9 @@
 /**
  * An app that echoes, or a sidecar, in a process of its own, so that it can be killed and frozen. Started by
- * `fleet.ts` with `app`, or with a sidecar's settings as JSON. SIGTERM ends a sidecar as the command does: it drains.
+ * `fleet.ts` with `app`, or with a sidecar's settings as JSON. An app that is given a folder takes 5 ms for each unary
+ * call, and first writes its request into a file there, at once, so that it stands there whoever is killed. SIGTERM ends a sidecar as the command does: it drains.
  */
+import { openSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { startSidecar } from '../../sidecar/index.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
@@ -13,11 +15,18 @@ export interface Orders {
   readonly failing: number | null;
 }
 
-const [what] = process.argv.slice(2);
+const workMs = 5;
+
+const [what, folder] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(0));
 
 if (what === 'app') {
   const app = await startEcho();
+  if (folder !== undefined) {
+    const book = openSync(`${folder}/${process.pid}`, 'a');
+    app.delayMs = workMs;
+    app.book = (request) => void writeSync(book, `${request}\n`);
+  }
   process.on('message', ({ failing }: Orders) => {
     app.failing = failing;
     process.send!({ failed: app.failed });

@@ -68,7 +68,7 @@ export const played = async <G extends Ground>(
 };
 
 /** Calls in the sidecar, once what is over at the app has had a moment. */
-const inFlight = async (sidecar: Sidecar): Promise<number> => {
+export const inFlight = async (sidecar: Sidecar): Promise<number> => {
   for (let turn = 0; turn < 100; turn++) {
     if (sumOf(sidecar, 'outrigger_calls_in_flight') === 0) return 0;
     await pause(10);

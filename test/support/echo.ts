@@ -32,6 +32,8 @@ export interface EchoApp {
    * Unary calls are answered so late; Infinity: never. `cancelled` has the requests of those for which nobody waited.
    */
   delayMs: number;
+  /** Hears the request of each unary call that is carried out, before it is answered. */
+  book: ((request: Buffer) => void) | null;
   /** Stops taking calls and ends those in progress. Safe to call again. */
   close(): void;
 }
@@ -69,6 +71,7 @@ class Echo implements EchoApp {
   pushback: string | null = null;
   failed = 0;
   delayMs = 0;
+  book: ((request: Buffer) => void) | null = null;
   readonly #events = new EventEmitter().setMaxListeners(0);
   readonly #server = new grpc.Server({
     'grpc.max_receive_message_length': -1,
@@ -145,6 +148,7 @@ class Echo implements EchoApp {
     return (call, answer) => {
       this.#note(call);
       if (this.failing !== null) return answer(this.#failure(this.failing));
+      this.book?.(call.request);
       if (this.delayMs > 0) this.#whenGone(call);
       if (this.delayMs === Number.POSITIVE_INFINITY) return;
       void this.#delayed(act, call).then((outcome) => {

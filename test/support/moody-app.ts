@@ -1,8 +1,11 @@
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** How it treats calls: answers, answers UNAVAILABLE to all or to every other one, says nothing, or is overloaded. */
-export type Mood = 'well' | 'unwell' | 'half' | 'silent' | 'busy';
+/**
+ * How it treats calls: answers, answers UNAVAILABLE to all or to every other one, says nothing, is overloaded, or
+ * breaks replies off in their middle, by a reset or by an end without a status.
+ */
+export type Mood = 'well' | 'unwell' | 'half' | 'silent' | 'busy' | 'broken' | 'curt';
 
 /** An app without a library or a sidecar, whose mood a test changes, and which can die and come back. */
 export interface MoodyApp {
@@ -31,7 +34,11 @@ export const moodyApps = (count: number): Promise<MoodyApp[]> =>
     }),
   );
 
-const codes: Readonly<Record<Exclude<Mood, 'silent' | 'half'>, number>> = { well: 0, unwell: 14, busy: 8 };
+const codes: Readonly<Record<Exclude<Mood, 'silent' | 'half' | 'broken' | 'curt'>, number>> = {
+  well: 0,
+  unwell: 14,
+  busy: 8,
+};
 const unimplemented = 12;
 
 class Moody implements MoodyApp {
@@ -86,6 +93,7 @@ class Moody implements MoodyApp {
     else this.calls++;
     if (this.mood === 'silent') return;
     if (isCheck) this.#answerCheck(stream);
+    else if (this.mood === 'broken' || this.mood === 'curt') breakOff(stream, this.mood === 'broken');
     else if (this.mood === 'half') answer(stream, this.calls % 2 === 0 ? codes.unwell : codes.well);
     else answer(stream, codes[this.mood]);
   }
@@ -111,4 +119,11 @@ const answer = (stream: http2.ServerHttp2Stream, code: number, message: Buffer =
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   stream.respond(head, { waitForTrailers: true });
   stream.end(message);
+};
+
+const breakOff = (stream: http2.ServerHttp2Stream, byReset: boolean): void => {
+  stream.respond(head);
+  if (!byReset) return void stream.end(Buffer.alloc(5));
+  stream.write(Buffer.alloc(5));
+  setImmediate(() => stream.destroy(new Error('told to break off')));
 };

@@ -1,6 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import type { Sabotage } from '../../../sidecar/sabotage.ts';
 import { eventually } from '../../support/eventually.ts';
+import type { Mood } from '../../support/moody-app.ts';
 import { moodyMeshes } from '../../support/moody-mesh.ts';
 import { sumOf } from '../../support/sidecars.ts';
 
@@ -22,10 +24,15 @@ describe('one of two instances that says nothing any more', () => {
 
     first!.mood = 'well';
     const begun = performance.now();
-    await eventually(() => mesh.gates()[0] === 'open', 'an open gate');
+    const isOpen = async (): Promise<boolean> => {
+      expect(await mesh.calls(1)).toEqual([]); // one of them is on trial
+      return mesh.gates()[0] === 'open';
+    };
+    await eventually(isOpen, 'an open gate');
     expect(performance.now() - begun).toBeLessThan(2000);
+    const back = first!.calls;
     expect(await mesh.calls(20)).toEqual([]);
-    expect(first!.calls - before).toBe(10);
+    expect(first!.calls - back).toBe(10);
   });
 
   it('control: without ejection half of all calls wait in vain', async () => {
@@ -65,6 +72,31 @@ describe('one of three instances that fails every other call', () => {
     expect(mesh.gates()).toEqual(['open', 'open', 'open']);
     expect(sumOf(mesh.caller, 'outrigger_would_eject_total')).toBe(1);
     expect(sumOf(mesh.caller, 'outrigger_gate_changes_total')).toBe(0);
+  });
+});
+
+describe('one of two instances that breaks replies off in their middle', () => {
+  const failed = async (mood: Mood, sabotage: readonly Sabotage[] = []): Promise<number[]> => {
+    const mesh = await start(2, { policy: { balance: 'round-robin' }, sabotage });
+    mesh.apps[0]!.mood = mood;
+    return mesh.calls(60);
+  };
+
+  it('costs five calls and its trials, by a reset', async () => {
+    const codes = await failed('broken');
+    expect(codes.length).toBeLessThanOrEqual(6);
+    expect(new Set(codes)).toEqual(new Set([grpc.status.INTERNAL]));
+  });
+
+  it('costs five calls and its trials, by an end without a status', async () => {
+    const codes = await failed('curt');
+    expect(codes.length).toBeLessThanOrEqual(6);
+    expect(new Set(codes)).toEqual(new Set([grpc.status.UNKNOWN]));
+  });
+
+  it('control: without ejection half of all', async () => {
+    expect(await failed('broken', ['eject', 'breaker'])).toHaveLength(30);
+    expect(await failed('curt', ['eject', 'breaker'])).toHaveLength(30);
   });
 });
 
