@@ -43,6 +43,8 @@ export interface Status {
   readonly from: From;
   /** Whether the peer's app may have started on the call. Only `false` is retried without the contract's leave. */
   readonly reached: boolean;
+  /** A verified sidecar says that its app broke the call off without an answer: the code is that sidecar's word. */
+  readonly isBroken?: true;
   /** The caller's stream is reset rather than ended with trailers; only faults made on purpose do that. */
   readonly isReset?: true;
   /** How long the peer asks to be left alone, milliseconds; absent where it does not ask. Ref: gRFC A6, "Pushback". */

@@ -12,7 +12,7 @@ const nearlyMs = 20;
  * `leftMs` what is left of it; both are Infinity without a deadline.
  *
  * - failure: UNAVAILABLE from anybody, DEADLINE_EXCEEDED, a caller that went away when its time was over, whatever
- *   else the transport decided
+ *   else the transport decided, ours or that of a verified sidecar behind which the app broke off
  * - busy: RESOURCE_EXHAUSTED, unless it is our own
  * - neutral: the caller cancelled; a deadline that left less than 10 ms; an idle stream ended by us (a deadline
  *   that was never there); any other refusal by a rule of the mesh, which tells of rules and not of health
@@ -25,7 +25,7 @@ export const verdictOf = (status: Status, grantedMs: number, leftMs: number): Ve
     return status.from === 'mesh' && grantedMs === Number.POSITIVE_INFINITY ? 'neutral' : 'failure';
   }
   if (status.code === Code.RESOURCE_EXHAUSTED && status.from !== 'mesh') return 'busy';
-  if (status.from === 'peer') return 'success';
+  if (status.from === 'peer') return status.isBroken === true ? 'failure' : 'success';
   if (
     status.code === Code.CANCELLED &&
     grantedMs >= veryShortMs &&

@@ -147,6 +147,7 @@ export class CallerStream implements StreamListener, ReplySink {
     const fields = ['grpc-status', String(status.code)];
     if (message !== '') fields.push('grpc-message', encodeMessage(message));
     if (!status.reached) fields.push('x-outrigger-reached', 'false');
+    else if (status.from === 'wire') fields.push('x-outrigger-from', 'wire');
     if (this.#life.id !== '') fields.push('x-request-id', this.#life.id);
     return [...fields, ...more];
   }

@@ -166,18 +166,21 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     let message = '';
     let reached = true;
     let pushbackMs = 0;
+    let isBroken = false;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!;
       if (name === 'grpc-status') code = fields[i + 1]!;
       else if (name === 'grpc-message') message = fields[i + 1]!;
       else if (name === pushbackName) pushbackMs = pushbackOf(fields[i + 1]!);
       else if (name === 'x-outrigger-reached' && this.#peer.trusted) reached = fields[i + 1] !== 'false';
+      else if (name === 'x-outrigger-from' && this.#peer.trusted) isBroken = fields[i + 1] === 'wire';
     }
     if (code === '0' && message === '') return ok;
     const number = /^[0-9]{1,5}$/.test(code) ? Number(code) : Code.UNKNOWN;
     if (code === '') message = 'the peer ended without a status';
     const status: Status = { code: number, message: decodeMessage(message), from: 'peer', reached };
-    return pushbackMs > 0 ? { ...status, pushbackMs } : status;
+    if (pushbackMs > 0) return { ...status, pushbackMs };
+    return isBroken ? { ...status, isBroken } : status;
   }
 
   /** The peer's trailers from `start`, as they came, but for words of ours that it may not say. */
@@ -239,7 +242,10 @@ const numbered = (fields: readonly string[], previous: number): Fields => {
 
 /** What a verified sidecar may say in trailers, and pass to the app. */
 const mayPass = (name: string): boolean =>
-  name === 'x-outrigger-reached' || name === 'x-outrigger-ledger' || name === 'x-outrigger-fault';
+  name === 'x-outrigger-reached' ||
+  name === 'x-outrigger-from' ||
+  name === 'x-outrigger-ledger' ||
+  name === 'x-outrigger-fault';
 
 const nothing = (): void => {};
 const noFields: Fields = [];

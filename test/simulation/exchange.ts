@@ -95,7 +95,13 @@ export class Exchange implements Reply, Waiter {
     this.#done(this);
   }
 
-  /** The stream, or all of the connection, is gone. */
+  /** The instance resets the stream. */
+  reset(): void {
+    const message = `${this.#where}: the peer reset the stream`;
+    this.#stop({ code: Code.INTERNAL, message, from: 'wire', reached: true });
+  }
+
+  /** The connection is gone. */
   cut(message: string): void {
     this.#stop(broken(`${this.#where}: ${message}`, true));
   }

@@ -103,7 +103,7 @@ export class Instance {
   #reset(exchange: Exchange): void {
     const ms = this.#ability.latency(this.#random);
     this.time.after(ms / 2, () => exchange.begin());
-    this.time.after(ms, () => exchange.cut('the peer reset the stream'));
+    this.time.after(ms, () => exchange.reset());
   }
 
   /** Health is asked past all that waits; how the bytes of an answer look, `probe.ts` says. */

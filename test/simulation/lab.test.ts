@@ -76,7 +76,7 @@ describe('the lab', () => {
 
   it('lets faults look as they do', async () => {
     expect(codes(await oneOfThree('unavailable'))).toEqual([Code.UNAVAILABLE]);
-    expect(codes(await oneOfThree('reset'))).toEqual([Code.UNAVAILABLE]);
+    expect(codes(await oneOfThree('reset'))).toEqual([Code.INTERNAL]);
     expect(codes(await oneOfThree('hang'))).toEqual([Code.DEADLINE_EXCEEDED]);
     expect(codes(await oneOfThree('slow', 1, 300))).toEqual([Code.DEADLINE_EXCEEDED]);
     expect(codes(await oneOfThree('slow'))).toEqual([]);

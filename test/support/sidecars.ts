@@ -17,7 +17,7 @@ export interface TwoSidecarsOptions {
   /** Laid over the caller's settings. */
   readonly caller?: SettingsWords;
   /** Laid over each callee's settings. */
-  readonly callee?: SettingsWords;
+  readonly callee?: SettingsWords | ((instance: number) => SettingsWords);
   /** Where apps listen; default 127.0.0.1:0. */
   readonly app?: (instance: number) => string;
   readonly sabotage?: readonly Sabotage[];
@@ -108,7 +108,7 @@ class InProcess implements TwoSidecars {
         discovery: { static: { services: {} } },
         identity,
       };
-      this.callees.push(await this.#start(settings, callee));
+      this.callees.push(await this.#start(settings, typeof callee === 'function' ? callee(i) : callee));
     }
     this.caller = await this.addCaller(callerName, this.#options.caller);
     this.client = this.connect('echo');

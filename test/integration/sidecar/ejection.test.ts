@@ -2,9 +2,9 @@ import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { Sabotage } from '../../../sidecar/sabotage.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { Mood } from '../../support/moody-app.ts';
+import { type Mood, moodyApps } from '../../support/moody-app.ts';
 import { moodyMeshes } from '../../support/moody-mesh.ts';
-import { sumOf } from '../../support/sidecars.ts';
+import { sumOf, twoSidecars } from '../../support/sidecars.ts';
 
 const start = moodyMeshes();
 
@@ -92,6 +92,33 @@ describe('one of two instances that breaks replies off in their middle', () => {
     const codes = await failed('curt');
     expect(codes.length).toBeLessThanOrEqual(6);
     expect(new Set(codes)).toEqual(new Set([grpc.status.UNKNOWN]));
+  });
+
+  it('costs no more behind two sidecars, the second of which knows that its app has not answered', async () => {
+    for (const [mode, least, most] of [
+      ['on', 1, 6],
+      ['off', 30, 30], // control
+    ] as const) {
+      const [broken] = await moodyApps(1);
+      broken!.mood = 'broken';
+      const mesh = await twoSidecars({
+        instances: 2,
+        callee: (at) =>
+          at === 0 ? { service: { name: 'echo', port: Number(broken!.address.split(':')[1]) } } : {},
+        caller: { policies: { echo: { balance: 'round-robin', eject: { mode } } } },
+      });
+      try {
+        const codes: number[] = [];
+        for (let at = 0; at < 60; at++) codes.push((await mesh.client.call('Unary', 'm')).code);
+        const failed = codes.filter((code) => code !== grpc.status.OK);
+        expect(new Set(failed)).toEqual(new Set([grpc.status.INTERNAL]));
+        expect(failed.length).toBeGreaterThanOrEqual(least);
+        expect(failed.length).toBeLessThanOrEqual(most);
+      } finally {
+        await mesh.close();
+        await broken!.close();
+      }
+    }
   });
 
   it('control: without ejection half of all', async () => {
