@@ -20,6 +20,9 @@ const settings: GateSettings = {
   probe: { firstMs: 1000, quickMs: Number.POSITIVE_INFINITY, longestMs: 1000 },
 };
 
+/** Endpoints that are asked in one turn; a service with more than these has several turns. */
+const mostAsked = 10;
+
 /**
  * ServiceGate keeps calls away from a service of which all that is left fails, and some of them from one that refuses
  * most. It has no floor as the gates of endpoints have: a service with one endpoint, which is never shut, is shut as a
@@ -127,14 +130,21 @@ export class ServiceGate implements ServiceGateView, Guarded {
   }
 
   /**
-   * For Gate: one endpoint after the other, so that one probe is on its way at a time. One that is shut itself is asked
-   * by its own gate; one that cannot be reached says so by `recovers` when it can.
+   * For Gate: one endpoint after the other until one is well, so that one probe is on its way at a time, and the only one
+   * that has recovered need not wait for its turn. One that is shut itself is asked by its own gate; one that cannot be
+   * reached says so by `recovers` when it can.
    */
   async probe(): Promise<Health> {
     for (const endpoint of this.endpoints) endpoint.hurry();
-    const endpoint = this.#nextReachable();
-    if (endpoint?.gate === 'open') return endpoint.probe();
-    return endpoint?.gate === 'probing' ? 'unknown' : 'failing';
+    const turns = Math.min(this.endpoints.filter(({ reachable }) => reachable).length, mostAsked);
+    for (let turn = 0; turn < turns; turn++) {
+      const endpoint = this.#nextReachable();
+      if (endpoint === null) break;
+      if (endpoint.gate === 'probing') return 'unknown';
+      const health = endpoint.gate === 'open' ? await endpoint.probe() : 'failing';
+      if (health !== 'failing') return health;
+    }
+    return 'failing';
   }
 
   /** For Gate. */

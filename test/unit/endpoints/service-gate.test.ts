@@ -87,15 +87,25 @@ describe('the gate of a service', () => {
 });
 
 describe('the way back of a service', () => {
-  it('a probe each second as long as it takes, one at a time, one endpoint after the other', async () => {
+  it('each second each endpoint is asked, one at a time, as long as it takes', async () => {
     const one = setUp(3, { eject: { mode: 'off' } });
     await one.fail(5);
     await one.pass(120_000);
-    expect(one.asked).toHaveLength(120);
+    expect(one.asked).toHaveLength(360);
     expect(one.asked.slice(0, 4)).toEqual(['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1', '10.0.0.1:1']);
     one.health = new Promise(() => {});
     await one.pass(10_000);
-    expect(one.asked).toHaveLength(121);
+    expect(one.asked).toHaveLength(361);
+  });
+
+  it('no more than ten of them in a second', async () => {
+    const one = setUp(25, { eject: { mode: 'off' } });
+    for (const endpoint of one.endpoints) endpoint.judge('failure', endpoint.epoch, unwell);
+    await one.fail(5);
+    expect(one.gate.gate).toBe('shut');
+    await one.pass(3000);
+    expect(one.asked).toHaveLength(30);
+    expect(new Set(one.asked.slice(0, 25)).size).toBe(25);
   });
 
   it('refuses all calls until then, and counts them', async () => {
