@@ -53,6 +53,7 @@ export const builtInPolicy = (
   connect: limits.connect,
   'idle-stream': limits['idle-stream'],
   ...(sabotage.has('breaker') && { breaker: { ...builtIn.breaker, mode: 'off' as const } }),
+  ...(sabotage.has('balance') && { balance: 'round-robin' as const }),
   ...(sabotage.has('eject') && { eject: { ...builtIn.eject, mode: 'off' as const } }),
 });
 

@@ -16,7 +16,9 @@ export type Sabotage =
   | 'snapshot'
   | 'intentions'
   | 'review'
-  | 'deadline';
+  | 'deadline'
+  | 'balance'
+  | 'drain';
 
 const words: readonly Sabotage[] = [
   'eject',
@@ -27,6 +29,8 @@ const words: readonly Sabotage[] = [
   'intentions',
   'review',
   'deadline',
+  'balance',
+  'drain',
 ];
 
 /** Reads OUTRIGGER_SABOTAGE: words with commas between. Throws on a word that it does not know. */

@@ -234,6 +234,7 @@ class RunningSidecar extends Timer implements Sidecar {
 
   /** Peers look elsewhere first, then no new calls are taken, then those in flight finish. Calls out go on. */
   async #drain(): Promise<void> {
+    if (this.#ground.sabotage.has('drain')) return;
     this.#kit.log.info({}, 'draining');
     const heard = await this.#enrolment.hide('the sidecar is stopping');
     // Who still has us in its list is served until the news has reached it.

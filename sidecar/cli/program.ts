@@ -229,7 +229,10 @@ const addDemo = (outrigger: Command, outcome: Outcome): void => {
     .description('Show a small mesh on this machine, and what it does when things go wrong')
     .option('--once', 'end after the story; exit code 0 when every act kept its promise')
     .option('--json', 'one JSON object on stdout instead of a story')
-    .option('--sabotage <defence>', 'take a defence away: eject, retry, identity, snapshot or intentions')
+    .option(
+      '--sabotage <defence>',
+      'take a defence away: retry, eject, balance, drain, snapshot, intentions or identity',
+    )
     .addOption(repeatable('--act <name>', 'play this act only; repeatable'))
     .addHelpText(
       'after',

@@ -75,7 +75,7 @@ const killed = (kills: number, policy: SettingsWords): Promise<Told> =>
       const isPlain = failed.every((code) => code === grpc.status.UNAVAILABLE);
       const allowed = policy['idempotent'] === true ? 0 : 2 * inFlight;
       return {
-        figures: `${told(load)} in ${kills} kills, ${late} of them later than 1 s${isPlain ? '' : ', not all UNAVAILABLE'}`,
+        figures: `${told(load)} in ${kills} kills, ${late} of them later than 1 s${isPlain ? '' : ', not all UNAVAILABLE'}${failed.length === 0 ? '' : `, the first: ${load.complaints[0]}`}`,
         kept: failed.length <= allowed && late === 0 && isPlain,
       };
     },

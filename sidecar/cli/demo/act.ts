@@ -43,6 +43,8 @@ export interface Act {
   play(scene: Scene): Promise<Played>;
   /** Who died, and how many calls with it; absent when nobody does. */
   loss?(evidence: Evidence): Loss;
+  /** How many calls ran out of time; absent when none may. */
+  late?(evidence: Evidence): number;
   /** Where the promise was broken, in words; empty when it was kept. */
   judge(evidence: Evidence): string[];
   /** The call whose way is shown; default the last that went well. */

@@ -24,9 +24,15 @@ type Tally = ReadonlyMap<string, number>;
 /**
  * Compares independent counts of the same calls: what callers say they made (load generator, apps), what the sidecars
  * on both sides counted, and what apps say they served, by method and code. They must agree exactly; about a member
- * that was killed, within the calls in flight.
+ * that was killed, within the calls in flight. `late`: calls that ran out of time, of which each hop may say that time
+ * was over, or that its caller had gone, whichever it noticed first, and twice where an app and its sidecar both did.
  */
-export const audit = (books: Books, users: readonly UserCall[], loss: Loss | null): Audit => {
+export const audit = (
+  books: Books,
+  users: readonly UserCall[],
+  loss: Loss | null,
+  late: number = 0,
+): Audit => {
   const differences: string[] = [];
   let compared = 0;
   const compare = (edge: string, one: string, left: Tally, other: string, right: Tally, slack = 0): void => {
@@ -35,7 +41,7 @@ export const audit = (books: Books, users: readonly UserCall[], loss: Loss | nul
       if (slack > 0 && what.endsWith(' UNAVAILABLE')) continue;
       const [a, b] = [left.get(what) ?? 0, right.get(what) ?? 0];
       compared++;
-      if (Math.abs(a - b) <= slack) continue;
+      if (Math.abs(a - b) <= (outOfTime.test(what) ? slack + late : slack)) continue;
       const allowed = slack > 0 ? ` (${slack} in flight at the death)` : '';
       differences.push(`${edge} ${what}: ${one} ${a}, ${other} ${b}${allowed}`);
     }
@@ -80,6 +86,8 @@ export const audit = (books: Books, users: readonly UserCall[], loss: Loss | nul
   }
   return { compared, differences };
 };
+
+const outOfTime = / (?:DEADLINE_EXCEEDED|CANCELLED)$/;
 
 /** A refusal that the caller is told; with UNAVAILABLE its sidecar goes elsewhere. */
 const final = (from: string, code: string): boolean => from !== 'peer' && code !== 'UNAVAILABLE';

@@ -15,6 +15,8 @@ export interface Cast {
   member(name: string): Member;
   /** Starts a member again that was killed. */
   restart(name: string): Promise<void>;
+  /** Lets a member leave in order, and starts it anew. */
+  replace(name: string): Promise<void>;
   /** Resolves when all are registered, well, and known to all; rejects after `patienceMs` with what is missing. */
   settled(patienceMs: number, signal: AbortSignal): Promise<void>;
   /** Empties logs that have grown long: a demo may run for days. Only between acts. */
@@ -81,6 +83,10 @@ export const startCast = async (sabotage: string, progress: (step: string) => vo
       member: (name) => members.get(name)!,
       restart: async (name) => {
         await members.get(name)!.end(0);
+        await start(plans.find((plan) => plan.name === name)!);
+      },
+      replace: async (name) => {
+        await members.get(name)!.leave();
         await start(plans.find((plan) => plan.name === name)!);
       },
       settled: (patienceMs, signal) => settled(cast, patienceMs, signal),

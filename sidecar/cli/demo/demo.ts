@@ -7,7 +7,7 @@ import type { Act, Scene } from './act.ts';
 import { type Cast, startCast } from './cast.ts';
 import { jsonNarrator, type Narrator, narrator } from './narrator.ts';
 import { callsPerSecond, type Outcome, perform, quantile } from './perform.ts';
-import { actWithout, story } from './story.ts';
+import { actsWithout, story } from './story.ts';
 
 /** Options of `outrigger demo`, as commander hands them over. */
 export interface DemoOptions {
@@ -137,8 +137,8 @@ const goOn = async ({ cast, wait }: Scene, told: Narrator): Promise<void> => {
 };
 
 const chosen = ({ act, sabotage }: DemoOptions): readonly Act[] => {
-  if (sabotage !== undefined && actWithout[sabotage] === undefined)
-    throw new UsageError(`--sabotage takes one of ${Object.keys(actWithout).join(', ')}, not '${sabotage}'`);
+  if (sabotage !== undefined && actsWithout[sabotage] === undefined)
+    throw new UsageError(`--sabotage takes one of ${Object.keys(actsWithout).join(', ')}, not '${sabotage}'`);
   readSabotage(sabotage);
   const names = story.map(({ name }) => name);
   for (const name of act)

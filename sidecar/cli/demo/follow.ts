@@ -38,7 +38,9 @@ interface SidecarLine {
   readonly method?: string;
   readonly at?: string;
   readonly code?: string;
+  /** Of a line about a call, and of one about a call that failed. */
   readonly tookMs?: number;
+  readonly ms?: number;
 }
 
 /** Sidecars write whole milliseconds, cut off; this is right on average. */
@@ -67,9 +69,10 @@ const sidecarWords = ({
   at,
   code,
   tookMs,
+  ms = tookMs,
 }: SidecarLine): string => {
   if (direction === undefined) return `${level}: ${event}`;
   const where = at === undefined ? '' : ` at ${at}`;
   const way = direction === 'outbound' ? `to ${service}${where}` : `from ${service}`;
-  return `${method?.split('/').at(-1)} ${way}: ${code} in ${tookMs?.toFixed(1)} ms`;
+  return `${method?.split('/').at(-1)} ${way}: ${code} in ${ms?.toFixed(1)} ms`;
 };

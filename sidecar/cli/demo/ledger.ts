@@ -12,27 +12,40 @@ export interface Page {
   readonly counted: readonly Counted[] | null;
 }
 
-/** Everything that was told during an act, by name of member. */
+/** Everything that was told during an act, by name of member; one that was replaced meanwhile has `name, before`. */
 export type Books = ReadonlyMap<string, Page>;
+
+/** What a member had told when the books were opened; one that came later, nothing. */
+interface Opening {
+  readonly member: Member;
+  readonly counted: readonly Counted[];
+  readonly end: number;
+}
 
 /** Opens the books: the answer reads what was told since. */
 export const openLedger = async (cast: Cast): Promise<() => Promise<Books>> => {
-  const members = [...cast.members.values()];
   const before = await Promise.all(
-    members.map(async (member) => ({
-      member,
-      counted: await askCounters(member.admin),
-      end: readDiary(member.diary).end,
-    })),
+    [...cast.members.values()].map(
+      async (member): Promise<Opening> => ({
+        member,
+        counted: await askCounters(member.admin),
+        end: readDiary(member.diary).end,
+      }),
+    ),
   );
-  return async () =>
-    new Map(
+  return async () => {
+    const met = new Set(before.map(({ member }) => member));
+    const came = [...cast.members.values()].filter((member) => !met.has(member));
+    const all = [...before, ...came.map((member): Opening => ({ member, counted: [], end: 0 }))];
+    return new Map(
       await Promise.all(
-        before.map(async ({ member, counted, end }): Promise<[string, Page]> => {
+        all.map(async ({ member, counted, end }): Promise<[string, Page]> => {
           const now = await askCounters(member.admin).catch(() => null);
           const { lines } = readDiary(member.diary, end);
-          return [member.name, { member, lines, counted: now === null ? null : since(counted, now) }];
+          const page = { member, lines, counted: now === null ? null : since(counted, now) };
+          return [cast.members.get(member.name) === member ? member.name : `${member.name}, before`, page];
         }),
       ),
     );
+  };
 };

@@ -11,7 +11,7 @@ export interface Doing {
 }
 
 /** No user waits longer, in milliseconds. */
-const patienceMs = 5000;
+export const patienceMs = 5000;
 
 /**
  * Steady load: calls one after the other of `doings`, at a rate that does not wait for answers. A tick that comes late

@@ -30,6 +30,10 @@ export interface Member {
   ended(): readonly string[];
   killApp(): void;
   killSidecar(): void;
+  /** Lets the app stand still: it is there, and does nothing. */
+  freezeApp(): void;
+  /** Asks its sidecar to leave, waits until it has, and ends the app behind it. */
+  leave(): Promise<void>;
   end(graceMs: number): Promise<void>;
 }
 
@@ -56,6 +60,8 @@ export interface Ground {
 }
 
 const startMs = 20_000;
+/** A sidecar that has not drained by then is killed, in milliseconds. */
+const leaveMs = 15_000;
 
 /** Starts a sidecar and its app, and resolves when both are ready. `generation` tells a second start from the first. */
 export const startMember = async (plan: MemberPlan, ground: Ground, generation: number): Promise<Member> => {
@@ -107,6 +113,12 @@ export const startMember = async (plan: MemberPlan, ground: Ground, generation: 
         ),
       killApp: () => void process.kill(appPid, 'SIGKILL'),
       killSidecar: () => sidecar.kill(),
+      freezeApp: () => void process.kill(appPid, 'SIGSTOP'),
+      leave: async () => {
+        await sidecar.end(leaveMs);
+        mesh.close();
+        await end(0);
+      },
       end: async (graceMs) => {
         mesh.close();
         await end(graceMs);
@@ -129,6 +141,8 @@ const settingsOf = ({ name, service, serves, flags }: MemberPlan, ground: Ground
     ...(serves ? { peers: '127.0.0.1:0' } : {}),
   },
   discovery: { consul: { url: ground.agentUrl } },
+  // Apps that serve make no calls that could be under way when they are replaced.
+  ...(serves && service === 'inventory' ? { drain: { app: '200ms' } } : {}),
   // A line per call, so that one can be followed.
   log: { level: 'debug' },
   flags,

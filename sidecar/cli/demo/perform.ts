@@ -41,7 +41,7 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
   const { evidence, checked } = await settleBooks(act, { calls, at, found }, close);
   const broken = [
     ...found,
-    ...endedUnasked(evidence, act),
+    ...endedUnasked(evidence, act, scene),
     ...act.judge(evidence),
     ...checked.differences.map((each) => `counts differ: ${each}`),
   ];
@@ -65,10 +65,10 @@ export const perform = async (act: Act, scene: Scene): Promise<Outcome> => {
 };
 
 /** Processes that ended though nobody killed them. */
-const endedUnasked = (evidence: Evidence, act: Act): string[] => {
+const endedUnasked = (evidence: Evidence, act: Act, { cast }: Scene): string[] => {
   const victim = act.loss?.(evidence).member;
   return [...evidence.books.values()]
-    .filter(({ member }) => member.name !== victim)
+    .filter(({ member }) => member.name !== victim && cast.members.get(member.name) === member)
     .flatMap(({ member }) => member.ended());
 };
 
@@ -83,7 +83,7 @@ const settleBooks = async (
     const books = await close();
     const failed = calls.filter(({ code }) => code !== 'OK');
     const evidence: Evidence = { calls, failed, at, found, books };
-    const checked = audit(books, calls, act.loss?.(evidence) ?? null);
+    const checked = audit(books, calls, act.loss?.(evidence) ?? null, act.late?.(evidence));
     if (checked.differences.length === 0 || performance.now() > until) return { evidence, checked };
     await pause(50);
   }

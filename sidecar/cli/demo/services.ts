@@ -30,7 +30,7 @@ export interface Payments {
 export interface Stage {
   play(request: { callsPerSecond: number }): Promise<object>;
   pause(request: object): Promise<{ calls: UserCall[] }>;
-  behave(request: { unavailable: boolean }): Promise<object>;
+  behave(request: { unavailable?: boolean; lateMs?: number }): Promise<object>;
 }
 
 /** One call that a user of the storefront made. */

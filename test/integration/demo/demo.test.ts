@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../sidecar/cli/demo/perform.ts';
 import { outriggerArguments } from '../../../sidecar/cli/demo/programs.ts';
-import { actWithout } from '../../../sidecar/cli/demo/story.ts';
+import { actsWithout } from '../../../sidecar/cli/demo/story.ts';
 
 /** A demo as a user starts it, with a folder of its own for what it leaves behind. */
 interface Shown {
@@ -111,6 +111,18 @@ test('two acts keep their promise, all counts agree, and nothing is left behind'
   expect(readdirSync(shown.folder)).toEqual([]);
 });
 
+test('what hangs is left to its deadline, and who is replaced is missed by nobody', {
+  timeout: 120_000,
+}, async () => {
+  const shown = show('--once', '--json', '--act', 'hung', '--act', 'replaced');
+  const { code } = await shown.ended;
+  const { acts } = outcomes(shown);
+  expect(acts.flatMap(({ broken }) => broken)).toEqual([]);
+  expect({ code, names: acts.map(({ act }) => act) }).toEqual({ code: 0, names: ['hung', 'replaced'] });
+  for (const { compared } of acts) expect(compared).toBeGreaterThan(20);
+  expect(pidsIn(shown.err()).filter(lives)).toEqual([]);
+});
+
 test('Ctrl-C ends everything', { timeout: 60_000 }, async () => {
   const shown = show('--once', '--json', '--act', 'healthy');
   await shown.said(/1\. Everything is well/);
@@ -124,22 +136,21 @@ test('a word that means nothing is refused before anything starts', async () => 
   const shown = show('--once', '--sabotage', 'brakes');
   expect((await shown.ended).code).toBe(2);
   expect(shown.err()).toContain(
-    "--sabotage takes one of retry, eject, snapshot, intentions, identity, not 'brakes'",
+    "--sabotage takes one of retry, eject, balance, drain, snapshot, intentions, identity, not 'brakes'",
   );
 });
 
 const slow = process.env['OUTRIGGER_SLOW_TESTS'] === '1';
 
 describe('without its defence an act breaks its promise (OUTRIGGER_SLOW_TESTS=1 runs these: 15 s each)', () => {
-  test.skipIf(!slow).each(Object.entries(actWithout))(
-    '%s: %s',
-    { timeout: 90_000 },
-    async (defence, name) => {
-      const shown = show('--once', '--json', '--act', name, '--sabotage', defence);
-      expect((await shown.ended).code).toBe(1);
-      const { kept, acts } = outcomes(shown);
-      expect(kept).toBe(false);
-      expect(acts.map(({ act, kept }) => [act, kept])).toEqual([[name, false]]);
-    },
+  const acts = Object.entries(actsWithout).flatMap(([defence, names]) =>
+    names.map((name) => [defence, name] as const),
   );
+  test.skipIf(!slow).each(acts)('%s: %s', { timeout: 90_000 }, async (defence, name) => {
+    const shown = show('--once', '--json', '--act', name, '--sabotage', defence);
+    expect((await shown.ended).code).toBe(1);
+    const { kept, acts } = outcomes(shown);
+    expect(kept).toBe(false);
+    expect(acts.map(({ act, kept }) => [act, kept])).toEqual([[name, false]]);
+  });
 });

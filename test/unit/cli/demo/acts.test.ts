@@ -5,7 +5,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Evidence } from '../../../../sidecar/cli/demo/act.ts';
 import { denied } from '../../../../sidecar/cli/demo/acts/denied.ts';
 import { healthy } from '../../../../sidecar/cli/demo/acts/healthy.ts';
+import { hung } from '../../../../sidecar/cli/demo/acts/hung.ts';
 import { killed } from '../../../../sidecar/cli/demo/acts/killed.ts';
+import { slow } from '../../../../sidecar/cli/demo/acts/slow.ts';
 import { unavailable } from '../../../../sidecar/cli/demo/acts/unavailable.ts';
 import type { Line } from '../../../../sidecar/cli/demo/diary.ts';
 import type { UserCall } from '../../../../sidecar/cli/demo/services.ts';
@@ -35,6 +37,29 @@ const evidence = (calls: UserCall[], pages: Record<string, Partial<Line>[]> = {}
 test('healthy is broken by one failure', () => {
   expect(healthy.judge(evidence([call('orders/Place', 'OK', at)]))).toEqual([]);
   expect(healthy.judge(evidence([call('orders/Place', 'INTERNAL', at)]))).toHaveLength(1);
+});
+
+test('one that hangs may cost five calls, which end at their deadline', () => {
+  const late = (count: number, code = 'DEADLINE_EXCEEDED', tookMs = 5010): UserCall[] =>
+    Array.from({ length: count }, () => ({ ...call('orders/Place', code, at), tookMs }));
+  expect(hung.judge(evidence(late(5)))).toEqual([]);
+  expect(hung.judge(evidence(late(6)))).toEqual(['6 calls waited in vain, not 5 at most']);
+  expect(hung.judge(evidence(late(1, 'UNAVAILABLE')))).toHaveLength(1);
+  expect(hung.judge(evidence(late(1, 'DEADLINE_EXCEEDED', 6000)))).toHaveLength(1);
+});
+
+test('one that is late may cost one call in a hundred, from a second on', () => {
+  const calls = (slowOnes: number, beganAt: number): UserCall[] =>
+    Array.from({ length: 200 }, (_, turn) => ({
+      ...call('orders/Place', 'OK', beganAt),
+      tookMs: turn < slowOnes ? 510 : 5,
+    }));
+  expect(slow.judge(evidence(calls(200, at + 500)))).toEqual([]);
+  expect(slow.judge(evidence(calls(2, at + 1500)))).toEqual([]);
+  expect(slow.judge(evidence(calls(3, at + 1500)))).toEqual([
+    '3 of 200 calls took longer than 250 ms (the first: id)',
+  ]);
+  expect(slow.judge(evidence([call('orders/Place', 'INTERNAL', at)]))).toHaveLength(1);
 });
 
 describe('one that answers UNAVAILABLE', () => {

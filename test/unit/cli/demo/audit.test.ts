@@ -133,3 +133,21 @@ test('of a killed member as many calls may be missing as were in flight there, a
     "orders -> inventory Reserve OK: the caller's sidecar 1, the callee's logs and refusals 3 (1 in flight at the death)",
   ]);
 });
+
+test('a call that ran out of time may be told as cancelled, by whoever noticed that first', () => {
+  const page1 = page(
+    'storefront',
+    'storefront',
+    [line('called', 'payments', 'Receipt', 'CANCELLED')],
+    [counted('outbound', 'payments', 'Receipt', 1, 'DEADLINE_EXCEEDED', 'mesh')],
+  );
+  const page2 = page(
+    'payments',
+    'payments',
+    [line('served', 'storefront', 'Receipt', 'CANCELLED')],
+    [counted('inbound', 'storefront', 'Receipt', 1, 'DEADLINE_EXCEEDED', 'mesh')],
+  );
+  const users = [user('payments/Receipt', 'CANCELLED')];
+  expect(audit(books(page1, page2), users, null, 1).differences).toEqual([]);
+  expect(audit(books(page1, page2), users, null).differences.length).toBeGreaterThan(0);
+});
