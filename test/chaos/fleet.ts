@@ -21,9 +21,9 @@ interface Started {
   readonly port: number;
 }
 
-const start = async (...words: readonly string[]): Promise<Started> => {
+const start = async (words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Started> => {
   const program = fileURLToPath(new URL(`./member${ending}`, import.meta.url));
-  const child = fork(program, words, { execArgv: process.execArgv });
+  const child = fork(program, words, { execArgv: process.execArgv, env: { ...process.env, ...env } });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (said) => resolve((said as { port: number }).port));
     child.once('exit', (code, signal) => reject(new Error(`a member ended with ${signal ?? code}`)));
@@ -78,17 +78,27 @@ export class Fleet implements Ground {
 
   /** Starts an app with its sidecar; registered when it resolves. */
   async add(): Promise<void> {
-    const app = await start(...this.#app);
+    const app = await start(this.#app);
     this.members.push({ app, sidecar: await this.#sidecar(app.port) });
   }
 
-  /** Starts the sidecar of a member again, or its app and its sidecar: a new port is a new registration. */
-  async restart(member: Member, what: 'sidecar' | 'both' = 'both'): Promise<void> {
+  /** Lets a sidecar leave in order, and waits until it has. */
+  async leave({ sidecar: { child } }: Member): Promise<void> {
+    await end(child, 'SIGTERM');
+  }
+
+  /** Starts the sidecar of a member again, in `env`, or its app and its sidecar: a new port is a new registration. */
+  async restart(
+    member: Member,
+    what: 'sidecar' | 'both' = 'both',
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<void> {
     if (what === 'both') {
       await end(member.app.child, 'SIGKILL');
-      member.app = await start(...this.#app);
+      member.app = await start(this.#app);
     }
-    member.sidecar = await this.#sidecar(member.app.port);
+    await end(member.sidecar.child, 'SIGKILL');
+    member.sidecar = await this.#sidecar(member.app.port, env);
   }
 
   /** Tells an app to fail every call from now on, or none; how many have failed so far. */
@@ -131,13 +141,13 @@ export class Fleet implements Ground {
     };
   }
 
-  #sidecar(appPort: number): Promise<Started> {
+  #sidecar(appPort: number, env: NodeJS.ProcessEnv = {}): Promise<Started> {
     const { listen, ...common } = this.#common;
     const settings = {
       service: { name: 'echo', port: appPort },
       listen: { ...(listen as object), peers: free },
       ...common,
     };
-    return start(JSON.stringify(settings));
+    return start([JSON.stringify(settings)], env);
   }
 }

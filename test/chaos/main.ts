@@ -7,6 +7,7 @@
 
 import { textTable } from '../support/text-table.ts';
 import { arrivalRows } from './arrival-rows.ts';
+import { clockRows } from './clock-rows.ts';
 import { consulRows } from './consul-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
@@ -26,6 +27,7 @@ import { wireRows } from './wire-rows.ts';
 const rows: readonly Row[] = [
   ...wireRows,
   ...rotationRows,
+  ...clockRows,
   ...identityRows,
   ...consulRows,
   ...arrivalRows,
