@@ -11,19 +11,19 @@ import { milliseconds, percentile, type Row } from './row.ts';
 
 const { UNAVAILABLE } = grpc.status;
 
-const knocks = 500;
-
-/** How long calls to `echo` take one after the other, by Node's own HTTP/2: grpc-js takes longer than a refusal does. */
-const knock = async (sidecar: string): Promise<readonly number[]> => {
+/**
+ * How long calls to `echo` take, one after the other for `forMs`, by Node's own HTTP/2: grpc-js takes longer than a
+ * refusal does.
+ */
+const knock = async (sidecar: string, forMs: number): Promise<readonly number[]> => {
   const session = http2.connect(`http://${sidecar}`);
   const took: number[] = [];
   try {
-    for (let at = 0; at < knocks; at++) {
-      const begin = performance.now();
+    for (let begin = performance.now(), end = begin + forMs; begin < end; begin = performance.now()) {
       await new Promise<void>((resolve, reject) => {
         const stream = session.request({
           ':method': 'POST',
-          ':path': '/echo.Echo/Unary',
+          ':path': '/interop.Echo/Unary',
           ':authority': 'echo',
           'content-type': 'application/grpc',
           te: 'trailers',
@@ -51,9 +51,7 @@ const allDown = (forMs: number, policy: SettingsWords): Promise<Told> =>
       await all(UNAVAILABLE);
       await pause(1000);
       const shutAfter = await all(UNAVAILABLE);
-      const begin = performance.now();
-      const p99 = percentile(await knock(fleet.caller.ports.app), 0.99);
-      await pause(Math.max(0, begin + forMs - performance.now()));
+      const p99 = percentile(await knock(fleet.caller.ports.app, forMs), 0.99);
       const probed = (await all(UNAVAILABLE)) - shutAfter;
       await fleet.order(fleet.members[0]!, { failing: null });
       const isBack = async (): Promise<boolean> => (await fleet.client.call('Unary', 'm')).code === 0;

@@ -15,6 +15,8 @@ export interface Agent {
   passing(service: string): Promise<number>;
   deny(from: string, to: string): Promise<void>;
   allow(from: string, to: string): Promise<void>;
+  /** Puts a policy for a service into KV, or takes it away. */
+  policy(service: string, words: object | null): Promise<void>;
   /** Replaces the root of the certificate authority. */
   rotateRoot(): Promise<void>;
   /** The root that signs now. */
@@ -63,6 +65,10 @@ export const startAgentProcess = async (folder: string, env: NodeJS.ProcessEnv):
       ((await ask('GET', `/v1/health/connect/${service}?passing`)) as unknown[]).length,
     deny: async (from, to) => void (await ask('PUT', intention(from, to), { Action: 'deny' })),
     allow: async (from, to) => void (await ask('DELETE', intention(from, to))),
+    policy: async (service, words) => {
+      const path = `/v1/kv/outrigger/policy/${service}`;
+      await (words === null ? ask('DELETE', path) : ask('PUT', path, words));
+    },
     rotateRoot: async () =>
       void (await ask('PUT', '/v1/connect/ca/configuration', {
         Provider: 'consul',

@@ -18,7 +18,10 @@ export const unavailable: Act = {
   title: 'One instance of the inventory answers UNAVAILABLE to everything',
   promise: `${most} failures in a row shut its gate; calls under way at that moment may fail too, none that begins later`,
   play: async ({ cast, wait, tell }) => {
-    await wait(1000);
+    // Else balancing by latency keeps calls from it after its first failures, and its gate has nothing to do.
+    await cast.agent.policy('inventory', { balance: 'round-robin' });
+    tell('a policy in KV: calls of the inventory go to one instance after the other');
+    await wait(1500);
     const at = wallMs();
     await cast.member(sick).stage.behave({ unavailable: true });
     tell(`${sick} is unwell: every call, its health too`);
@@ -46,6 +49,7 @@ export const unavailable: Act = {
   follow: ({ failed }) => failed[0],
   restore: async ({ cast }) => {
     await cast.member(sick).stage.behave({ unavailable: false });
+    await cast.agent.policy('inventory', null);
   },
 };
 
