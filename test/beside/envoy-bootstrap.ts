@@ -1,3 +1,5 @@
+import { address, http2Manager, http2Upstream, type } from '../support/envoy-words.ts';
+
 /** How much is said to an Envoy: what it needs, or all that makes it do as ours does where it can. */
 export type Form = 'plain' | 'tuned';
 
@@ -8,9 +10,6 @@ export interface Places {
   /** Ports of 127.0.0.1. */
   readonly to: readonly number[];
 }
-
-const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
-const address = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 
 /**
  * An Envoy between plaintext and plaintext. Both forms make three attempts and detect outliers; `plain` leaves the
@@ -36,12 +35,7 @@ export const bootstrap = (form: Form, { port, admin, to }: Places): object => ({
           cluster_name: 'echo',
           endpoints: [{ lb_endpoints: to.map((each) => ({ endpoint: { address: address(each) } })) }],
         },
-        typed_extension_protocol_options: {
-          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-            '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
-            explicit_http_config: { http2_protocol_options: {} },
-          },
-        },
+        ...http2Upstream,
         outlier_detection: {},
         ...(form === 'tuned' && tuned),
       },
@@ -78,37 +72,17 @@ const tuned = {
   ],
 };
 
-const connectionPart = (form: Form): object => ({
-  '@type': type('extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
-  stat_prefix: 'in',
-  codec_type: 'HTTP2',
-  route_config: {
-    virtual_hosts: [
-      {
-        name: 'all',
-        domains: ['*'],
-        routes: [
-          {
-            match: { prefix: '/' },
-            route: {
-              cluster: 'echo',
-              timeout: '0s',
-              max_stream_duration: { grpc_timeout_header_max: '0s' },
-              retry_policy: {
-                retry_on: 'connect-failure,refused-stream,reset,unavailable',
-                num_retries: 2,
-                ...(form === 'tuned' && elsewhere),
-              },
-            },
-          },
-        ],
-      },
-    ],
-  },
-  http_filters: [
-    { name: 'router', typed_config: { '@type': type('extensions.filters.http.router.v3.Router') } },
-  ],
-});
+const connectionPart = (form: Form): object =>
+  http2Manager({
+    cluster: 'echo',
+    timeout: '0s',
+    max_stream_duration: { grpc_timeout_header_max: '0s' },
+    retry_policy: {
+      retry_on: 'connect-failure,refused-stream,reset,unavailable',
+      num_retries: 2,
+      ...(form === 'tuned' && elsewhere),
+    },
+  });
 
 /** Another attempt meets another endpoint. */
 const elsewhere = {

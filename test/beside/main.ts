@@ -4,18 +4,12 @@
  * Without `envoy` on PATH ours stands alone.
  */
 import { milliseconds } from '../chaos/row.ts';
-import type { Fault } from './app.ts';
+import { faults, nameOf, sizes } from '../simulation/matrix.ts';
 import { startApps } from './apps.ts';
 import { ours, proxies } from './proxies.ts';
 import { type Outcome, play, type Story } from './story.ts';
 
 const short = process.argv.includes('--short');
-const sizes = [
-  [1, 2],
-  [1, 3],
-  [3, 10],
-] as const;
-const faults: readonly Fault[] = ['unavailable', 'random', 'slow', 'reset'];
 const busyMs = short ? 4000 : 8000;
 const quietMs = 60_000;
 
@@ -31,9 +25,6 @@ const quiet: readonly Story[] = faults.map((fault) => ({
   forMs: quietMs,
 }));
 const stories = short ? busy : [...busy, ...quiet];
-
-const nameOf = ({ faulty, instances, fault, perSecond }: Story): string =>
-  `${faulty} of ${instances} ${fault}, ${perSecond}/s`;
 
 const told = ({ calls, failed, lateOk, attempts, p99Ms, innocentsOut }: Outcome): string =>
   [

@@ -66,7 +66,6 @@ const killed = (kills: number, policy: SettingsWords): Promise<Told> =>
         const from = load.codes.length;
         await pause(200);
         late += failedSince(load, from);
-        member.sidecar.child.kill('SIGKILL');
         await fleet.restart(member);
         await fleet.settled(instances);
       }

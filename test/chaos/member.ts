@@ -1,7 +1,8 @@
 /**
  * An app that echoes, or a sidecar, in a process of its own, so that it can be killed and frozen. Started by
  * `fleet.ts` with `app`, or with a sidecar's settings as JSON. An app that is given a folder takes 5 ms for each unary
- * call, and first writes its request into a file there, at once, so that it stands there whoever is killed. SIGTERM ends a sidecar as the command does: it drains.
+ * call, and first writes its request into a file there, at once, so that it stands there whoever is killed. SIGTERM
+ * ends a sidecar as the command does: it drains.
  */
 import { openSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

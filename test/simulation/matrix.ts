@@ -20,12 +20,19 @@ export interface Cell {
   readonly perSecond: number;
 }
 
-const sizes = [
+/** How many of how many are faulty. */
+export const sizes = [
   [1, 2],
   [1, 3],
   [3, 10],
 ] as const;
-const faults: readonly Fault[] = ['unavailable', 'random', 'slow', 'reset'];
+/** What is wrong with them; `npm run beside` tells the same on real processes. */
+export const faults: readonly ('unavailable' | 'random' | 'slow' | 'reset')[] = [
+  'unavailable',
+  'random',
+  'slow',
+  'reset',
+];
 const rates = [2, 200];
 
 /** Every case there is. */
@@ -34,7 +41,12 @@ export const cells: readonly Cell[] = sizes.flatMap(([faulty, instances]) =>
 );
 
 /** As people say it: `1 of 3 random, 200/s`. */
-export const nameOf = ({ faulty, instances, fault, perSecond }: Cell): string =>
+export const nameOf = ({
+  faulty,
+  instances,
+  fault,
+  perSecond,
+}: Omit<Cell, 'fault'> & { readonly fault: string }): string =>
   `${faulty} of ${instances} ${fault}, ${perSecond}/s`;
 
 /** What one run of a cell found. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { address, http2Manager, http2Upstream, type } from './envoy-words.ts';
 
 /** Whether `envoy` is on PATH. */
 export const hasEnvoy = (): boolean => spawnSync('envoy', ['--version'], { stdio: 'ignore' }).status === 0;
@@ -78,9 +79,6 @@ export const startEnvoy = async (plan: EnvoyPlan, directory: string): Promise<En
   return { intend, close };
 };
 
-const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
-const address = (port: number): object => ({ socket_address: { address: '127.0.0.1', port_value: port } });
-
 const listener = (plan: EnvoyPlan, rules: EnvoyRules | null): object => ({
   '@type': type('config.listener.v3.Listener'),
   name: 'in',
@@ -127,36 +125,15 @@ const bootstrap = (plan: EnvoyPlan, listeners: string): object => ({
           cluster_name: 'out',
           endpoints: [{ lb_endpoints: [{ endpoint: { address: address(plan.to) } }] }],
         },
-        typed_extension_protocol_options: {
-          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-            '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
-            explicit_http_config: { http2_protocol_options: {} },
-          },
-        },
+        ...http2Upstream,
         ...(plan.tls === 'out' && { transport_socket: tls('UpstreamTlsContext', plan) }),
       },
     ],
   },
 });
 
-const connectionPart = (rules: EnvoyRules | null): object => ({
-  '@type': type('extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
-  stat_prefix: 'in',
-  codec_type: 'HTTP2',
-  route_config: {
-    virtual_hosts: [
-      {
-        name: 'all',
-        domains: ['*'],
-        routes: [{ match: { prefix: '/' }, route: { cluster: 'out', timeout: '0s' } }],
-      },
-    ],
-  },
-  http_filters: [
-    ...(rules?.judges === 'requests' ? [rbac('http', rules)] : []),
-    { name: 'router', typed_config: { '@type': type('extensions.filters.http.router.v3.Router') } },
-  ],
-});
+const connectionPart = (rules: EnvoyRules | null): object =>
+  http2Manager({ cluster: 'out', timeout: '0s' }, rules?.judges === 'requests' ? [rbac('http', rules)] : []);
 
 const tls = (
   context: 'DownstreamTlsContext' | 'UpstreamTlsContext',

@@ -15,7 +15,22 @@ export interface Stage {
   settings: () => Settings;
 }
 
-/** A sidecar that does what `parts` say, and otherwise at once what it is asked. */
+/** A sidecar that has started, does what `parts` say, and otherwise at once what it is asked; `steps` hears of that. */
+export const startedAt = (
+  ports: StartedSidecar['ports'],
+  steps: string[],
+  parts: Partial<StartedSidecar>,
+): StartedSidecar => ({
+  ports,
+  ready: Promise.resolve(),
+  notReady: () => ['no certificate yet'],
+  drain: async () => void steps.push('drain'),
+  appGone: async () => void steps.push('app gone'),
+  close: async () => void steps.push('close'),
+  ...parts,
+});
+
+/** Surroundings in which a sidecar starts that is as `startedAt` says. */
 export const stage = (parts: Partial<StartedSidecar> = {}, over: Partial<Surroundings> = {}): Stage => {
   const signals = new EventEmitter();
   const steps: string[] = [];
@@ -25,15 +40,11 @@ export const stage = (parts: Partial<StartedSidecar> = {}, over: Partial<Surroun
     start: async (given) => {
       settings = given;
       steps.push('start');
-      return {
-        ports: { app: '127.0.0.1:41001', peers: '0.0.0.0:41002', admin: '127.0.0.1:41003' },
-        ready: Promise.resolve(),
-        notReady: () => ['no certificate yet'],
-        drain: async () => void steps.push('drain'),
-        appGone: async () => void steps.push('app gone'),
-        close: async () => void steps.push('close'),
-        ...parts,
-      };
+      return startedAt(
+        { app: '127.0.0.1:41001', peers: '0.0.0.0:41002', admin: '127.0.0.1:41003' },
+        steps,
+        parts,
+      );
     },
     load: async (origin) => loadSettings(origin),
     openLog: () => silent,

@@ -8,6 +8,7 @@ import type { StartedSidecar, Surroundings } from '../../../sidecar/cli/started.
 import type { Log } from '../../../sidecar/core/log.ts';
 import { loadSettings } from '../../../sidecar/settings/load.ts';
 import type { Settings } from '../../../sidecar/settings/settings.ts';
+import { startedAt } from '../../support/run-stage.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'outrigger-sidecar-'));
 const config = join(folder, 'mesh.yaml');
@@ -25,15 +26,11 @@ const stage = (parts: Partial<StartedSidecar> = {}) => {
     start: async (given, options) => {
       settings = given;
       file = options.file;
-      return {
-        ports: { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
-        ready: Promise.resolve(),
-        notReady: () => ['no certificate yet'],
-        drain: async () => void steps.push('drain'),
-        appGone: async () => void steps.push('app gone'),
-        close: async () => void steps.push('close'),
-        ...parts,
-      };
+      return startedAt(
+        { app: '127.0.0.1:15001', peers: '0.0.0.0:15002', admin: '127.0.0.1:15000' },
+        steps,
+        parts,
+      );
     },
     load: async (origin) => loadSettings(origin),
     openLog: () => log,
