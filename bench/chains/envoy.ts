@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Start } from './chain.ts';
 import { type Bootstrap, bootstrap, type EnvoySide } from './envoy-bootstrap.ts';
-import { freePorts, onPath, type Program, startProgram } from './program.ts';
+import { onPath, type Program, startProgram } from './program.ts';
 
 /** Envoy with one worker thread; `envoy-bootstrap.ts` says what is on. */
 export const startEnvoy: Start = async ({ backendPort, directory, certificates }, hops) => {

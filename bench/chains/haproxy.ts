@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Start } from './chain.ts';
-import { freePorts, onPath, startProgram } from './program.ts';
+import { onPath, startProgram } from './program.ts';
 
 const settings = (directory: string, name: string, frontend: string, server: string): string => {
   const path = `${directory}/${name}.cfg`;

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Chain, Counted, Ground, Start } from './chain.ts';
-import { freePorts, type Program, startProgram } from './program.ts';
+import { type Program, startProgram } from './program.ts';
 
 /** As users start it, and, for a profile, the program that this starts. */
 const launcher = fileURLToPath(new URL('../../../bin/outrigger', import.meta.url));

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Start } from './chain.ts';
-import { freePorts, startProgram } from './program.ts';
+import { startProgram } from './program.ts';
 
 const script = fileURLToPath(new URL('../bare-relay.js', import.meta.url));
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { freePorts, onPath, startProgram } from '../../bench/chains/program.ts';
+import { onPath, startProgram } from '../../bench/chains/program.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { bootstrap, type Form } from './envoy-bootstrap.ts';
 
 /** A proxy beside the caller, a process. */

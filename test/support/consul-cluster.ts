@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePorts } from './real-consul.ts';
+import { freePorts } from './free-ports.ts';
 
 /** One agent of a real Consul, server or client, that a test may kill, freeze and start again. */
 export interface ClusterAgent {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Clinic, clinic, echoOn, webOn } from '../../support/doctor.ts';
+import { freePorts } from '../../support/free-ports.ts';
 
 const { examine, folder, http, mesh, tcp }: Clinic = clinic();
 
@@ -171,7 +172,7 @@ describe('advertise', () => {
           `peers: 127.0.0.1:${peers}`,
         ),
       );
-    const free = await tcp().then((port) => port + 1);
+    const [free] = (await freePorts(1)) as [number];
     expect((await at(1, free)).causes).toEqual([
       'advertise: nobody reaches our peers port where we say it is, 127.0.0.1:1: nobody listens there',
     ]);

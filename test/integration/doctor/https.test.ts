@@ -8,8 +8,9 @@ import { openConsul } from '../../../sidecar/consul/door.ts';
 import { startSidecar } from '../../../sidecar/index.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { clinic } from '../../support/doctor.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { stillKit } from '../../support/kit.ts';
-import { consulVersion, freePorts, type RealConsul, startRealConsul } from '../../support/real-consul.ts';
+import { consulVersion, type RealConsul, startRealConsul } from '../../support/real-consul.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: HTTPS to a real one is not tried');

@@ -7,8 +7,9 @@ import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { type Command, outrigger } from '../../support/command.ts';
 import { startEcho } from '../../support/echo.ts';
 import { type Answer, EchoClient } from '../../support/echo-client.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { closedAfterEach } from '../../support/kept.ts';
-import { consulVersion, freePorts, startRealConsul } from '../../support/real-consul.ts';
+import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: cold starts with a real Consul are skipped');

@@ -4,8 +4,9 @@ import type { Sidecar } from '../../../sidecar/index.ts';
 import { timeUntil } from '../../support/at-agent.ts';
 import { EchoClient } from '../../support/echo-client.ts';
 import { type EnvoyRules, hasEnvoy } from '../../support/envoy.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { type BesideProxies, besideProxies } from '../../support/proxies.ts';
-import { consulVersion, freePorts } from '../../support/real-consul.ts';
+import { consulVersion } from '../../support/real-consul.ts';
 import { sumOf } from '../../support/sidecars.ts';
 
 const version = consulVersion();

@@ -1,8 +1,9 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasEnvoy } from '../../support/envoy.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { type BesideProxies, besideProxies } from '../../support/proxies.ts';
-import { consulVersion, freePorts } from '../../support/real-consul.ts';
+import { consulVersion } from '../../support/real-consul.ts';
 
 const version = consulVersion();
 if (version === null) console.log("consul is not on PATH: calls with Consul's own proxy are skipped");
