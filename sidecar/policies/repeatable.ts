@@ -12,11 +12,13 @@ export type Repeatable = 'unseen' | 'idempotent' | null;
  *
  * `unseen` is what was not reached and is UNAVAILABLE: refused connections, REFUSED_STREAM, streams above a GOAWAY's
  * last id, a peer's sidecar whose app is gone. A rule of the mesh (PERMISSION_DENIED) would say the same again. A
- * deadline is the call's, and over for every attempt. What has a head has been seen by the caller.
+ * deadline is the call's, and over for every attempt. A stream whose head has come is the answer (gRFC A6); of a unary
+ * method nobody has seen a head whose reply is over already.
  */
-export const repeatable = ({ over, head }: Reply, { idempotent, retry }: Policy): Repeatable => {
-  if (over === null || head !== null) return null;
-  if (over.code === Code.UNAVAILABLE && !over.reached) return 'unseen';
+export const repeatable = ({ over, head }: Reply, { unary, idempotent, retry }: Policy): Repeatable => {
+  if (over === null) return null;
+  if (head === null && over.code === Code.UNAVAILABLE && !over.reached) return 'unseen';
+  if (head !== null && !unary) return null;
   const isListed = over.code !== Code.DEADLINE_EXCEEDED && retry.codes.some((code) => code === over.code);
   return idempotent && isListed ? 'idempotent' : null;
 };

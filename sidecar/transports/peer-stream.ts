@@ -3,6 +3,7 @@ import { ErrorCode, PieceQueue } from '../../wire/index.ts';
 import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
 import type { Waiter } from '../core/life.ts';
+import type { Policy } from '../core/policy.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { pushbackName, pushbackOf } from '../core/retry-pushback.ts';
 import { isOurs } from '../core/spoken-for.ts';
@@ -25,7 +26,16 @@ export interface Peer {
 }
 
 /**
+ * Octets of a reply that are held back at most. Below the smallest window that a peer is given (65,535), so that holding
+ * stops nobody.
+ */
+const mostHeld = 16_384;
+
+/**
  * PeerStream is one attempt on one stream: it takes the request's bytes, and is the reply as soon as that begins.
+ *
+ * A reply of one message to a call that may be made again begins when it is whole, or too long to be held: one that
+ * breaks off before that can still be followed by another attempt.
  */
 export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   head: Fields | null = null;
@@ -99,7 +109,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
       this.never = never;
       const { previous } = this.#attempt;
       this.head = previous === 0 ? fields.slice(2) : numbered(fields, previous);
-      this.#handOver();
+      if (!isHeld(this.#attempt.call.policy)) this.#handOver();
     } else this.#finish(this.#statusOf(fields), this.#passed(fields, 0), never);
   }
 
@@ -108,6 +118,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     else if (this.over === null) {
       this.#early ??= new PieceQueue(this.#stream.connection.loop.blocks);
       this.#early.push(chunk, start, end);
+      if (this.#early.bytes > mostHeld) this.#handOver();
     }
     if (last)
       this.#finish(
@@ -230,6 +241,9 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
     this.#peer.done();
   }
 }
+
+const isHeld = ({ unary, idempotent, retry, hedge }: Policy): boolean =>
+  unary && idempotent && (retry.attempts > 1 || hedge.after !== null);
 
 /** The head of a reply that was not the first try's: the caller learns how many went before. Ref: gRFC A6. */
 const numbered = (fields: readonly string[], previous: number): Fields => {

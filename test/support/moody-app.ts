@@ -3,9 +3,10 @@ import type { Socket } from 'node:net';
 
 /**
  * How it treats calls: answers, answers UNAVAILABLE to all or to every other one, says nothing, is overloaded, or
- * breaks replies off in their middle, by a reset or by an end without a status.
+ * breaks replies off in their middle, by a reset, by an end without a status, or with their connection.
  */
-export type Mood = 'well' | 'unwell' | 'half' | 'silent' | 'busy' | 'broken' | 'curt';
+export type Mood = 'well' | 'unwell' | 'half' | 'silent' | 'busy' | Breaking;
+type Breaking = 'broken' | 'curt' | 'cut';
 
 /** An app without a library or a sidecar, whose mood a test changes, and which can die and come back. */
 export interface MoodyApp {
@@ -14,6 +15,8 @@ export interface MoodyApp {
   mood: Mood;
   /** Whether it serves grpc.health.v1; what it says there is its mood. */
   servesHealth: boolean;
+  /** Octets of a reply's only message, or of what comes of one that breaks off. */
+  replyBytes: number;
   /** Calls that came, and health checks that came. */
   calls: number;
   checks: number;
@@ -34,7 +37,7 @@ export const moodyApps = (count: number): Promise<MoodyApp[]> =>
     }),
   );
 
-const codes: Readonly<Record<Exclude<Mood, 'silent' | 'half' | 'broken' | 'curt'>, number>> = {
+const codes: Readonly<Record<Exclude<Mood, 'silent' | 'half' | Breaking>, number>> = {
   well: 0,
   unwell: 14,
   busy: 8,
@@ -44,6 +47,7 @@ const unimplemented = 12;
 class Moody implements MoodyApp {
   mood: Mood = 'well';
   servesHealth = true;
+  replyBytes = 0;
   calls = 0;
   checks = 0;
   mostAtOnce = 0;
@@ -93,9 +97,16 @@ class Moody implements MoodyApp {
     else this.calls++;
     if (this.mood === 'silent') return;
     if (isCheck) this.#answerCheck(stream);
-    else if (this.mood === 'broken' || this.mood === 'curt') breakOff(stream, this.mood === 'broken');
-    else if (this.mood === 'half') answer(stream, this.calls % 2 === 0 ? codes.unwell : codes.well);
-    else answer(stream, codes[this.mood]);
+    else if (isBreaking(this.mood)) breakOff(stream, this.mood, this.#message());
+    else if (this.mood === 'half')
+      answer(stream, this.calls % 2 === 0 ? codes.unwell : codes.well, this.#message());
+    else answer(stream, codes[this.mood], this.#message());
+  }
+
+  #message(): Buffer {
+    const message = Buffer.alloc(5 + this.replyBytes);
+    message.writeUInt32BE(this.replyBytes, 1);
+    return message;
   }
 
   #answerCheck(stream: http2.ServerHttp2Stream): void {
@@ -107,7 +118,7 @@ class Moody implements MoodyApp {
 
 const head = { ':status': 200, 'content-type': 'application/grpc' } as const;
 
-const answer = (stream: http2.ServerHttp2Stream, code: number, message: Buffer = Buffer.alloc(5)): void => {
+const answer = (stream: http2.ServerHttp2Stream, code: number, message: Buffer = Buffer.alloc(0)): void => {
   if (stream.destroyed) return;
   if (code !== 0) {
     stream.respond(
@@ -121,9 +132,16 @@ const answer = (stream: http2.ServerHttp2Stream, code: number, message: Buffer =
   stream.end(message);
 };
 
-const breakOff = (stream: http2.ServerHttp2Stream, byReset: boolean): void => {
+const isBreaking = (mood: Mood): mood is Breaking => mood === 'broken' || mood === 'curt' || mood === 'cut';
+
+const breakOff = (stream: http2.ServerHttp2Stream, how: Breaking, message: Buffer): void => {
   stream.respond(head);
-  if (!byReset) return void stream.end(Buffer.alloc(5));
-  stream.write(Buffer.alloc(5));
-  setImmediate(() => stream.destroy(new Error('told to break off')));
+  if (how === 'curt') return void stream.end(message);
+  const { session } = stream;
+  stream.write(message, () =>
+    setImmediate(() => {
+      if (how === 'cut') session?.destroy();
+      else stream.destroy(new Error('told to break off'));
+    }),
+  );
 };
