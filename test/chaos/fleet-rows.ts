@@ -124,6 +124,8 @@ const frozen = (what: 'app' | 'sidecar', forMs: number, words: SettingsWords): P
     },
   );
 
+/** As the contract of such a method would say. */
+const repeatable = { unary: true, idempotent: true };
 const bare = { ...neverEject, retry: { attempts: 1 } };
 /** So that what stands still goes on getting its share until somebody takes it away: peak EWMA would avoid it. */
 const inTurn = { policies: { echo: { balance: 'round-robin' } } };
@@ -149,8 +151,8 @@ export const fleetRows: readonly Row[] = [
     promise: 'idempotent calls: 0 failed',
     run: (short) =>
       against(
-        () => killed(short ? 6 : 50, { idempotent: true }),
-        () => killed(6, { idempotent: true, ...bare }),
+        () => killed(short ? 6 : 50, repeatable),
+        () => killed(6, { ...repeatable, ...bare }),
       ),
   },
   {

@@ -115,7 +115,7 @@ const churn = (forMs: number, how: 'age' | 'cut'): Promise<Told> => {
   const age = how === 'age' ? { limits: { 'connection-age': '1s' } } : {};
   return played(
     () => linedMesh(3, age, age),
-    async ({ lines, client }, load) => {
+    async ({ mesh, lines, client }, load) => {
       const cut = setInterval(() => {
         if (how === 'cut') for (const line of lines) line.cut();
       }, 1000);
@@ -128,6 +128,8 @@ const churn = (forMs: number, how: 'age' | 'cut'): Promise<Told> => {
         const { code } = await answers.ended;
         if (code === 0 && answers.messages[0]?.length === 4 * 1024 * 1024) large++;
         else broken++;
+        // Nobody reads what the apps have seen, and in five minutes it is more than memory may grow.
+        for (const app of mesh.apps) app.seen.splice(0);
         await pause(50);
       }
       clearInterval(cut);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { sumOf, twoSidecars } from './sidecars.ts';
-import { atRate, failures } from './steady-load.ts';
+import { atRate, failures, patientMs } from './steady-load.ts';
 
 /** What those beside a hostile app, and the peers, saw of it. */
 export interface Seen {
@@ -19,8 +19,6 @@ export interface Seen {
 }
 
 const perSecond = 100;
-/** Longer than a busy machine stands still: what fails is refused or cut off. */
-const mostMs = 10_000;
 
 /** Calls at a steady rate from one app, while another process attacks the same port of its sidecar. */
 export const besideAttack = async (
@@ -30,7 +28,7 @@ export const besideAttack = async (
   const mesh = await twoSidecars({ caller: { limits } });
   try {
     const attacker = await startAttacker(attack, mesh.caller.ports.app);
-    const load = atRate(mesh.client, perSecond, mostMs);
+    const load = atRate(mesh.client, perSecond, patientMs);
     await pause(200);
     await attacker();
     await pause(200);

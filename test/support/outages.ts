@@ -46,11 +46,12 @@ export const outage = async (
   }
 };
 
-/** Runs `story` under 200 calls a second; none may fail, though who believes every answer would have lost some. */
+/** Runs `story` under 200 calls a second; none may fail or take longer than `callMs`, though who believes every answer would have lost some. */
 export const outageOn = async (
   cluster: ConsulCluster,
   story: (ground: Ground) => Promise<Told>,
   options: Partial<OutageMeshOptions> = {},
+  callMs?: number,
 ): Promise<Finding> => {
   const line = await slowLine(cluster.client.url);
   let mesh: OutageMesh | null = null;
@@ -58,7 +59,7 @@ export const outageOn = async (
   let naive: NaiveWatch | null = null;
   try {
     mesh = await outageMesh({ url: cluster.client.url, callerUrl: line.url, ...options });
-    load = atRate(mesh.client, perSecond);
+    load = atRate(mesh.client, perSecond, callMs);
     naive = naiveWatch(cluster.client.url, 'echo');
     await pause(500);
     const { figures, kept, control } = await story({ cluster, mesh, line });

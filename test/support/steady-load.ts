@@ -13,6 +13,8 @@ export interface SteadyLoad {
 }
 
 const longestCallMs = 1000;
+/** Longer than a busy machine stands still: what still fails is refused, cut off or led astray. */
+export const patientMs = 10_000;
 
 /** `atOnce` callers, each of which calls again once it has its answer. */
 export const steadily = (client: EchoClient, atOnce = 4): SteadyLoad => {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { outageMesh } from '../../support/outage-mesh.ts';
 import { metric } from '../../support/outages.ts';
-import { atRate } from '../../support/steady-load.ts';
+import { atRate, patientMs } from '../../support/steady-load.ts';
 
 const ends: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -87,7 +87,7 @@ describe('an agent that answers what it must not', () => {
     const mesh = await outageMesh({ url: agent.url, callerUrl });
     ends.push(mesh);
     const before = mesh.caller.snapshot().services.get('echo')!.endpoints;
-    const load = atRate(mesh.client, 100);
+    const load = atRate(mesh.client, 100, patientMs);
     ends.push({ close: () => load.stop() });
     for (const [what, how] of hostile) {
       answer = how;

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../../../sidecar/consul-dev/index.ts';
 import { type OutageMesh, outageMesh } from '../../support/outage-mesh.ts';
 import { consulVersion, startRealConsul } from '../../support/real-consul.ts';
-import { atRate } from '../../support/steady-load.ts';
+import { atRate, patientMs } from '../../support/steady-load.ts';
 
 type Agent = { readonly url: string; close(): Promise<void> };
 const version = consulVersion();
@@ -40,8 +40,7 @@ for (const [name, startOne, skip] of agents) {
 
     it('is called within a second of its registration', async () => {
       const { agent, mesh } = await start();
-      // What is looked for are calls that are refused or lost: a busy machine may take its time.
-      const load = atRate(mesh.client, 100, 10_000);
+      const load = atRate(mesh.client, 100, patientMs);
       ends.push({ close: () => load.stop() });
       const adding = mesh.add();
       await until('registered', async () => Object.keys(await ask(agent, '/agent/services')).length === 4);
@@ -54,7 +53,7 @@ for (const [name, startOne, skip] of agents) {
 
     it('hears no call before its app says SERVING, and one within a second after', async () => {
       const { mesh } = await start();
-      const load = atRate(mesh.client, 100);
+      const load = atRate(mesh.client, 100, patientMs);
       ends.push({ close: () => load.stop() });
       const { app } = await mesh.add({ service: { check: 'grpc' } }, grpc.status.UNAVAILABLE);
       await pause(1500);
@@ -68,7 +67,7 @@ for (const [name, startOne, skip] of agents) {
 
     it('leaves in order: out of the lists, then GOAWAY, then out of Consul, and no call is lost', async () => {
       const { agent, mesh } = await start(2);
-      const load = atRate(mesh.client, 100);
+      const load = atRate(mesh.client, 100, patientMs);
       ends.push({ close: () => load.stop() });
       const held = mesh.client.begin('Slow', 'held');
       await until('held', () => mesh.apps.some(({ seen }) => seen.some(({ path }) => path.endsWith('Slow'))));

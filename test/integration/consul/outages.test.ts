@@ -3,6 +3,7 @@ import { type ConsulCluster, startCluster } from '../../support/consul-cluster.t
 import { agentKilled, leaderKilled, limping } from '../../support/outage-stories.ts';
 import { outageOn } from '../../support/outages.ts';
 import { consulVersion } from '../../support/real-consul.ts';
+import { patientMs } from '../../support/steady-load.ts';
 
 const version = consulVersion();
 if (version === null) console.log('consul is not on PATH: outages of a real Consul are skipped');
@@ -24,7 +25,7 @@ describe.skipIf(version === null)(
     ])(
       '%s',
       async (_, story) => {
-        const found = await outageOn(cluster, story);
+        const found = await outageOn(cluster, story, {}, patientMs);
         expect(found, `${found.measured}; ${found.control}`).toMatchObject({ kept: true });
       },
       60_000,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../../support/raw-http2.ts';
 import { sumOf, twoSidecars } from '../../support/sidecars.ts';
 import { laxServer, stallHandshakes } from '../../support/stalled-handshakes.ts';
-import { atRate } from '../../support/steady-load.ts';
+import { atRate, patientMs } from '../../support/steady-load.ts';
 
 const addresses = 10;
 const perAddress = 80;
@@ -17,7 +17,7 @@ describe('handshakes that stall', () => {
     // There before, but without a connection.
     const { ports } = await mesh.addCaller('newcomer');
     const newcomer = mesh.connect('echo', { target: ports.app });
-    const load = atRate(mesh.client, 50);
+    const load = atRate(mesh.client, 50, patientMs);
     const control = await laxServer(addresses, perAddress);
     const stalled = await stallHandshakes(port, addresses, perAddress);
     await until(() => stalled.open() <= 512, 'those above the limit to be closed');
