@@ -14,7 +14,9 @@ export const killed: Act = {
   title: 'One instance of the inventory dies',
   promise: 'no call fails that never reached the dead instance; none at all after 2 s',
   play: async ({ cast, wait, tell }) => {
-    await wait(1000);
+    // Else balancing by latency may have kept all calls from it, and there is nothing to defend.
+    await cast.agent.policy('inventory', { balance: 'round-robin' });
+    await wait(1500);
     const member = cast.member(victim);
     const at = wallMs();
     member.killApp();
@@ -41,6 +43,7 @@ export const killed: Act = {
   follow: ({ calls, failed, at }) =>
     failed[0] ?? calls.find(({ what, beganAt }) => what === 'orders/Place' && beganAt > at),
   restore: async ({ cast }) => {
+    await cast.agent.policy('inventory', null);
     await cast.restart(victim);
   },
 };

@@ -1,4 +1,4 @@
-import { type Act, noneFailed } from '../act.ts';
+import { type Act, type Evidence, noneFailed } from '../act.ts';
 import { wallMs } from '../diary.ts';
 
 const instances = ['inventory-1', 'inventory-2'];
@@ -26,5 +26,9 @@ export const replaced: Act = {
     }
     return { at };
   },
-  judge: noneFailed,
+  judge: (evidence) => [...noneFailed(evidence), ...instances.flatMap((name) => idle(evidence, name))],
 };
+
+/** A new instance that got no call: then nobody has replaced the old one. */
+const idle = ({ books }: Evidence, name: string): string[] =>
+  books.get(name)!.lines.some(({ event }) => event === 'served') ? [] : [`the new ${name} served no call`];
