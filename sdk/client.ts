@@ -1,16 +1,10 @@
-import type { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Channel } from './channel.ts';
 import type { LiveContext, Now } from './context.ts';
-import { type Definition, methodName } from './definition.ts';
-import type {
-  Client as Channel,
-  ClientDuplexStream,
-  ClientReadableStream,
-  MethodDefinition,
-  ServiceError,
-} from './grpc.ts';
-import { fromServiceError, type MeshError } from './mesh-error.ts';
+import { Exchange } from './exchange.ts';
+import { type ClientCall, type Messages, type Middleware, through } from './middleware.ts';
 import { type CallOptions, Outbound } from './outbound.ts';
-import { feed, nothing } from './streams.ts';
+import { type MethodShape, shapeOf } from './shape.ts';
 
 /** A client: the methods of the service's interface, each with options behind its request. */
 export type Client<S> = {
@@ -25,156 +19,51 @@ export type Loose<Input> =
 
 /** What a client needs of its mesh. */
 export interface ClientHome {
-  readonly channel: Channel;
+  /** The way to a service: it may change while the client lives. */
+  channelTo(service: string): Channel;
   /** Where the sidecar is, for messages. */
   readonly sidecar: string;
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
+  readonly middleware: readonly Middleware<ClientCall>[];
+  /** A call is made, inside `context` or outside of all. */
+  begun(context: LiveContext | null, method: string): void;
 }
 
-type Method = MethodDefinition<unknown, unknown>;
-type Messages = AsyncIterable<unknown> | Iterable<unknown>;
-
-/** A client of `service`: every call names it in `:authority`, so that one connection serves them all. */
-export const makeClient = <S>(home: ClientHome, definition: Definition<S>, service: string): Client<S> => {
+/** A client of `service`: every call names it, so that one connection serves them all. */
+export const makeClient = <S>(home: ClientHome, definition: object, service: string): Client<S> => {
   const client: Record<string, unknown> = {};
-  for (const [name, method] of Object.entries(definition) as [string, Method][]) {
-    const begin = (options: CallOptions = {}): Outbound =>
-      new Outbound(home.contexts.getStore() ?? null, service, method.path, options, home.now);
-    client[methodName(name)] = method.responseStream
-      ? method.requestStream
-        ? (requests: Messages, options?: CallOptions) => bidi(home, method, requests, begin(options))
-        : (request: unknown, options?: CallOptions) => serverStream(home, method, request, begin(options))
-      : method.requestStream
-        ? async (requests: Messages, options?: CallOptions) =>
-            clientStream(home, method, requests, begin(options))
-        : async (request: unknown, options?: CallOptions) => unary(home, method, request, begin(options));
+  for (const method of shapeOf(definition).methods) {
+    const make = through(home.middleware, (call) => makeCall(home, method, call));
+    const { path, requestStream, responseStream } = method;
+    const call = (request: Messages, options: CallOptions): Promise<Messages> =>
+      make({ service, method: path, requestStream, responseStream, request, options });
+    client[method.name] = responseStream
+      ? (request: Messages, options: CallOptions = {}) => lazily(() => call(request, options))
+      : async (request: Messages, options: CallOptions = {}) => call(request, options);
   }
   return client as Client<S>;
 };
 
-const failure = (home: ClientHome, outbound: Outbound, error: ServiceError): MeshError =>
-  outbound.cancelled ?? fromServiceError(error, home.sidecar, outbound.facts);
-
-const unary = (home: ClientHome, method: Method, request: unknown, outbound: Outbound): Promise<unknown> => {
-  const refusal = outbound.refusal();
-  if (refusal !== null) return Promise.reject(refusal);
-  return new Promise((resolve, reject) => {
-    const call = home.channel.makeUnaryRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      request,
-      outbound.metadata,
-      outbound.grpcOptions(),
-      (error, reply) => {
-        outbound.over();
-        if (error === null) resolve(reply);
-        else reject(failure(home, outbound, error));
-      },
-    );
-    outbound.watch(() => call.cancel());
-  });
-};
-
-const clientStream = (
-  home: ClientHome,
-  method: Method,
-  requests: Messages,
-  outbound: Outbound,
-): Promise<unknown> => {
-  const refusal = outbound.refusal();
-  if (refusal !== null) return Promise.reject(refusal);
-  return new Promise((resolve, reject) => {
-    let broken: unknown = nothing;
-    const call = home.channel.makeClientStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      outbound.metadata,
-      outbound.grpcOptions(),
-      (error, reply) => {
-        outbound.over();
-        if (error === null) resolve(reply);
-        else reject(broken === nothing ? failure(home, outbound, error) : broken);
-      },
-    );
-    outbound.watch(() => call.cancel());
-    feed(call, requests).catch((error: unknown) => {
-      broken = error;
-      call.cancel();
-    });
-  });
-};
-
-const serverStream = (
-  home: ClientHome,
-  method: Method,
-  request: unknown,
-  outbound: Outbound,
-): AsyncIterable<unknown> =>
-  replies(home, outbound, () =>
-    home.channel.makeServerStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      request,
-      outbound.metadata,
-      outbound.grpcOptions(),
-    ),
-  );
-
-const bidi = (
-  home: ClientHome,
-  method: Method,
-  requests: Messages,
-  outbound: Outbound,
-): AsyncIterable<unknown> =>
-  replies(home, outbound, (broke) => {
-    const call = home.channel.makeBidiStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      outbound.metadata,
-      outbound.grpcOptions(),
-    );
-    feed(call, requests).catch(broke);
-    return call;
-  });
-
-/**
- * The replies of a call that begins with the first look at them: a stream that nobody reads is never opened, because
- * grpc-js would buffer it without bound. Leaving the loop cancels what still runs.
- */
-async function* replies(
-  home: ClientHome,
-  outbound: Outbound,
-  open: (
-    broke: (error: unknown) => void,
-  ) => ClientReadableStream<unknown> | ClientDuplexStream<unknown, unknown>,
-): AsyncGenerator<unknown, void, undefined> {
+const makeCall = async (home: ClientHome, method: MethodShape, call: ClientCall): Promise<Messages> => {
+  const context = home.contexts.getStore() ?? null;
+  home.begun(context, method.path);
+  const outbound = new Outbound(context, call.service, method.path, call.options, home.now);
   const refusal = outbound.refusal();
   if (refusal !== null) throw refusal;
-  let broken: unknown = nothing;
-  let over = false;
-  const call = open((error) => {
-    broken = error;
-    call.cancel();
-  });
-  // Also keeps the error of a call that was left from ending the process.
-  call.on('error', () => {});
-  call.once('status', () => {
-    over = true;
-    outbound.over();
-  });
-  outbound.watch(() => call.cancel());
-  try {
-    // The duplex stays whole when its replies end first: the requests are fed until the call is over.
-    yield* call.iterator({ destroyOnReturn: false });
-  } catch (error) {
-    throw broken === nothing ? failure(home, outbound, error as ServiceError) : broken;
-  } finally {
-    outbound.over();
-    if (!over) call.cancel();
-  }
-}
+  const exchange = new Exchange(method, outbound, home.sidecar, call.request, (listener) =>
+    home.channelTo(call.service).open(outbound.head(), listener),
+  );
+  return method.responseStream ? exchange.replies() : exchange.reply();
+};
+
+/**
+ * The answers of a call that begins with the first look at them: a stream that nobody reads is never opened, and holds
+ * nothing. It is made in the context of whoever asked for it, wherever it is read.
+ */
+const lazily = (call: () => Promise<Messages>): AsyncGenerator<unknown, void, undefined> => {
+  const within = AsyncLocalStorage.snapshot();
+  return (async function* () {
+    yield* (await within(call)) as AsyncIterable<unknown>;
+  })();
+};

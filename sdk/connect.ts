@@ -1,49 +1,66 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Code } from '../sidecar/core/status.ts';
-import { type Client, makeClient } from './client.ts';
-import { type Context, cancellation, type LiveContext, makeContext, type Now, newId } from './context.ts';
-import type { Definition } from './definition.ts';
-import { Client as Channel, channelOptions, credentials } from './grpc.ts';
-import { MeshError } from './mesh-error.ts';
+import { type Client, type ClientHome, makeClient } from './client.ts';
+import {
+  type Context,
+  detachedContext,
+  type LiveContext,
+  logFields,
+  type Now,
+  ownContext,
+  type RunOptions,
+} from './context.ts';
+import { type Duration, millisecondsOf } from './duration.ts';
+import { openChannel } from './grpc/channel.ts';
+import { loadGrpc } from './grpc/load.ts';
+import { type LostContext, LostContexts } from './lost.ts';
 import type { Methods, ServeHome } from './methods.ts';
+import type { ClientCall, Middleware, ServerCall } from './middleware.ts';
 import { openServer, type Served, type ServePlace } from './serve.ts';
+import { type Target, targetOf } from './target.ts';
+import type { CallerInterface, ServerInterface } from './typed.ts';
 
-/** How an app finds its sidecar. */
+/** How an app finds its sidecar, and what happens around its calls. */
 export interface ConnectOptions {
   /** The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP, else 127.0.0.1:15001. */
   readonly sidecar?: string;
-  /** Milliseconds to wait for the sidecar; default 5,000. */
-  readonly timeoutMs?: number;
+  /** How long to wait for the sidecar; default 5 s. */
+  readonly timeout?: Duration;
+  /** Around every call that is made, the first outermost. */
+  readonly clientMiddleware?: readonly Middleware<ClientCall>[];
+  /** Around every call that is served, the first outermost. */
+  readonly serverMiddleware?: readonly Middleware<ServerCall>[];
   /** Hears of what a served method threw that was no MeshError. Default: one JSON line on stderr. */
   readonly onError?: (error: unknown, context: Context) => void;
-}
-
-/** Work of our own that no call brought: a timer's, a queue's, a test's. */
-export interface BeginOptions {
-  /** Default: a new one. */
-  readonly correlationId?: string;
-  /** Milliseconds that all calls made inside may take together. */
-  readonly timeoutMs?: number;
-  /** Cancels the calls made inside. */
-  readonly signal?: AbortSignal;
-  /** Baggage, such as `ff.express=on`. */
-  readonly baggage?: string;
+  /**
+   * Hears of calls made outside of every context while calls are being served. Default: with OUTRIGGER_DEV=1 one JSON line
+   * on stderr, with the stack that made them; else they are not looked for here, and the sidecar counts them.
+   */
+  readonly onLostContext?: (lost: LostContext) => void;
 }
 
 /** The mesh as an app sees it. */
 export interface Mesh {
   /** Where the sidecar is. */
   readonly sidecar: string;
-  /** A client of a service, by its name in the mesh. */
-  client<S>(definition: Definition<S>, service: string): Client<S>;
-  /** Answers a service, and grpc.health.v1. */
-  serve<S>(definition: Definition<S>, methods: Methods<S>, place: ServePlace): Promise<Served>;
+  /**
+   * A client of a service, by its name in the mesh. The definition is one of `definition()`, of proto-loader, of ts-proto
+   * (outputServices=grpc-js) or of protoc-gen-es; the client has its types.
+   */
+  client<D extends object>(definition: D, service: string): Client<CallerInterface<D>>;
+  /** What the constructor of a stub generated for grpc-js takes: `new GreeterClient(...mesh.target('greeter'))`. */
+  target(service: string): Target;
+  /** Answers a service, grpc.health.v1 and server reflection. */
+  serve<D extends object>(
+    definition: D,
+    methods: Methods<ServerInterface<D>>,
+    place: ServePlace,
+  ): Promise<Served>;
   /** The call being served, or null outside of one. */
   context(): Context | null;
-  /** What every log line should carry, such as pino's `mixin`. Empty outside of a call. */
-  logFields(): Record<string, string>;
-  /** Runs `work` in a context of its own, so that its calls share a correlation id and a deadline. */
-  begin<T>(work: () => T, options?: BeginOptions): T;
+  /** What every log line should carry: pino's `mixin`, or a format of winston's. Empty outside of a context. */
+  readonly logMixin: () => Record<string, unknown>;
+  /** Runs `work` in a context of its own, so that its calls share a correlation id and a deadline: for jobs and queues. */
+  run<T>(options: RunOptions, work: () => T): T;
   /** Runs `work` with the same ids, but neither ended by the deadline nor by the cancellation of the call being served. */
   detach<T>(work: () => T): T;
   /** Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. */
@@ -58,8 +75,8 @@ export interface Mesh {
  * const inventory = mesh.client(Inventory, 'inventory');
  * await mesh.serve(Orders, {
  *   place: async ({ sku }, call) => {
- *     const { left } = await inventory.reserve({ sku }, { timeoutMs: 500 }); // same id, no later deadline
- *     return { express: call.flags.get('express') === 'on', left };
+ *     const { left } = await inventory.reserve({ sku }, { timeout: 500 }); // same id, no later deadline
+ *     return { express: call.flags.boolean('express', false), left };
  *   },
  * }, { port: 50051 });
  */
@@ -67,61 +84,57 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   const sidecar = options.sidecar ?? process.env['OUTRIGGER_APP'] ?? '127.0.0.1:15001';
   const now: Now = () => performance.now();
   const contexts = new AsyncLocalStorage<LiveContext>();
-  const channel = new Channel(sidecar, credentials.createInsecure(), channelOptions);
-  await ready(channel, sidecar, options.timeoutMs ?? 5000);
-  const home: ServeHome = { contexts, now, onError: options.onError ?? toStderr };
+  const grpc = await loadGrpc();
+  const channel = await openChannel(grpc, sidecar, millisecondsOf(options.timeout ?? 5000, 'timeout'));
+  const lost = lostContexts(options);
+  const logMixin = (): Record<string, unknown> => logFields(contexts.getStore() ?? null);
+  const clients: ClientHome = {
+    channelTo: () => channel,
+    sidecar,
+    contexts,
+    now,
+    middleware: options.clientMiddleware ?? [],
+    begun: (context, method) => lost?.begun(context, method),
+  };
+  const servers: ServeHome = {
+    contexts,
+    now,
+    middleware: options.serverMiddleware ?? [],
+    onError:
+      options.onError ?? ((error) => toStderr('a method threw', { ...logMixin(), error: wordsOf(error) })),
+    serving: () => lost?.serving() ?? nothing,
+  };
   return {
     sidecar,
-    client: (definition, service) => makeClient({ channel, sidecar, contexts, now }, definition, service),
-    serve: (definition, methods, place) => openServer(home, definition, methods, place),
+    client: (definition, service) => makeClient(clients, definition, service),
+    target: (service) => targetOf(grpc, clients, service),
+    serve: (definition, methods, place) => openServer(grpc, servers, definition, methods, place),
     context: () => contexts.getStore() ?? null,
-    logFields: () => logFields(contexts.getStore() ?? null),
-    begin: (work, begin = {}) => contexts.run(ownContext(begin, now), work),
+    logMixin,
+    run: (run, work) => contexts.run(ownContext(run, now), work),
     detach: (work) => {
       const context = contexts.getStore();
-      if (context === undefined) return work();
-      const free = { ...context, deadlineAt: Number.POSITIVE_INFINITY, signal: cancellation().signal };
-      return contexts.run(makeContext(free, now), work);
+      return context === undefined ? work() : contexts.run(detachedContext(context, now), work);
     },
     close: () => channel.close(),
   };
 };
 
-const ready = (channel: Channel, sidecar: string, timeoutMs: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    channel.waitForReady(Date.now() + timeoutMs, (error) => {
-      if (error === undefined || error === null) return resolve();
-      channel.close();
-      reject(
-        new MeshError(
-          Code.UNAVAILABLE,
-          `no sidecar answers at ${sidecar} within ${timeoutMs} ms: start the app with 'outrigger run', or set ` +
-            'OUTRIGGER_APP to the app listener of a sidecar that runs, host:port or unix:PATH',
-          { cause: error },
-        ),
-      );
-    });
-  });
-
-const ownContext = ({ correlationId, timeoutMs, signal, baggage }: BeginOptions, now: Now): LiveContext =>
-  makeContext(
-    {
-      correlationId: correlationId ?? newId(),
-      baggage: baggage ?? '',
-      deadlineAt: timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + timeoutMs,
-      signal: signal ?? cancellation().signal,
-    },
-    now,
+const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null => {
+  if (onLostContext !== undefined) return new LostContexts(onLostContext);
+  if (process.env['OUTRIGGER_DEV'] !== '1') return null;
+  return new LostContexts((lost) =>
+    toStderr('a call lost its context: make it inside the call that it is for, or inside mesh.run', {
+      ...lost,
+    }),
   );
-
-const logFields = (context: LiveContext | null): Record<string, string> => {
-  if (context === null) return {};
-  const { correlationId, caller, method } = context;
-  return { correlationId, ...(caller === '' ? {} : { caller }), ...(method === '' ? {} : { method }) };
 };
 
-const toStderr = (error: unknown, context: Context): void => {
-  const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const line = { level: 'error', event: 'a method threw', ...logFields(context as LiveContext), error: said };
-  process.stderr.write(`${JSON.stringify(line)}\n`);
+const toStderr = (event: string, fields: Readonly<Record<string, unknown>>): void => {
+  process.stderr.write(`${JSON.stringify({ level: 'error', event, ...fields })}\n`);
 };
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+const nothing = (): void => {};

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { flagsOf } from './flags.ts';
-import { Metadata } from './grpc.ts';
+import { type Duration, millisecondsOf } from './duration.ts';
+import { type Flags, flagsOf } from './flags.ts';
+import type { Metadata } from './metadata.ts';
 
 /**
  * Context is what belongs to the call being served: it follows by itself across awaits, timers and streams, and goes
@@ -14,8 +15,8 @@ export interface Context {
   readonly caller: string;
   /** `/package.Service/Method` of the call being served; empty for work of our own. */
   readonly method: string;
-  /** Flag to variant, decided once for the whole call tree. */
-  readonly flags: ReadonlyMap<string, string>;
+  /** Decided once for the whole call tree. */
+  readonly flags: Flags;
   /** When the caller stops waiting, in wall-clock time, or null. */
   readonly deadline: Date | null;
   /** Milliseconds until then; Infinity without a deadline, never below 0. */
@@ -26,6 +27,25 @@ export interface Context {
   readonly traceparent: string;
   readonly tracestate: string;
   readonly baggage: string;
+  /**
+   * The context in words, for a queue or a job that goes on elsewhere: `mesh.run({ headers }, work)` takes it up again.
+   * What ends with the call, its deadline and its cancellation, does not go along.
+   */
+  headers(): Record<string, string>;
+}
+
+/** Work of our own that no call brought: a timer's, a queue's, a test's. */
+export interface RunOptions {
+  /** What `context.headers()` said where the work was asked for; what is given beside it wins. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: a new one. */
+  readonly correlationId?: string;
+  /** What all calls made inside may take together. */
+  readonly timeout?: Duration;
+  /** Cancels the calls made inside. */
+  readonly signal?: AbortSignal;
+  /** Baggage, such as `ff.express=on`. */
+  readonly baggage?: string;
 }
 
 /** A context with what only the SDK needs to know. */
@@ -55,74 +75,137 @@ export interface ContextFacts {
 /** Monotonic milliseconds with fractions; what deadlines are counted in. */
 export type Now = () => number;
 
-/** Makes a context; what is absent is empty. */
-export const makeContext = (facts: ContextFacts, now: Now): LiveContext => {
-  const deadlineAt = facts.deadlineAt ?? Number.POSITIVE_INFINITY;
-  const baggage = facts.baggage ?? '';
-  let flags: ReadonlyMap<string, string> | null = null;
-  return {
-    correlationId: facts.correlationId,
-    caller: facts.caller ?? '',
-    method: facts.method ?? '',
-    token: facts.token ?? '',
-    priority: facts.priority ?? '',
-    traceparent: facts.traceparent ?? '',
-    tracestate: facts.tracestate ?? '',
-    baggage,
-    deadlineAt,
-    signal: facts.signal,
-    get flags() {
-      return (flags ??= flagsOf(baggage));
-    },
-    get deadline() {
-      return deadlineAt === Number.POSITIVE_INFINITY ? null : new Date(Date.now() + deadlineAt - now());
-    },
-    remainingMs: () => Math.max(0, deadlineAt - now()),
-  };
-};
+/** The token of work that belongs to no inbound call, and says so. */
+export const ownToken = '-';
 
-/** The context of a call that has just come. `deadline` as grpc-js says it: wall-clock, or Infinity. */
+/** Makes a context; what is absent is empty. */
+export const makeContext = (facts: ContextFacts, now: Now): LiveContext => new Live(facts, now);
+
+class Live implements LiveContext {
+  readonly correlationId: string;
+  readonly caller: string;
+  readonly method: string;
+  readonly token: string;
+  readonly priority: string;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  readonly baggage: string;
+  readonly deadlineAt: number;
+  readonly signal: AbortSignal;
+  readonly #now: Now;
+  #flags: Flags | null = null;
+
+  constructor(facts: ContextFacts, now: Now) {
+    this.correlationId = facts.correlationId;
+    this.caller = facts.caller ?? '';
+    this.method = facts.method ?? '';
+    this.token = facts.token ?? '';
+    this.priority = facts.priority ?? '';
+    this.traceparent = facts.traceparent ?? '';
+    this.tracestate = facts.tracestate ?? '';
+    this.baggage = facts.baggage ?? '';
+    this.deadlineAt = facts.deadlineAt ?? Number.POSITIVE_INFINITY;
+    this.signal = facts.signal;
+    this.#now = now;
+  }
+
+  get flags(): Flags {
+    return (this.#flags ??= flagsOf(this.baggage));
+  }
+
+  get deadline(): Date | null {
+    const { deadlineAt } = this;
+    return deadlineAt === Number.POSITIVE_INFINITY ? null : new Date(Date.now() + deadlineAt - this.#now());
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.deadlineAt - this.#now());
+  }
+
+  headers(): Record<string, string> {
+    const { correlationId, traceparent, tracestate, baggage, priority } = this;
+    const words = {
+      'x-request-id': correlationId,
+      traceparent,
+      tracestate,
+      baggage,
+      'x-outrigger-priority': priority,
+    };
+    return Object.fromEntries(Object.entries(words).filter(([, word]) => word !== ''));
+  }
+}
+
+/** The context of a call that has just come; `leftMs` until its deadline. */
 export const inboundContext = (
   metadata: Metadata,
   method: string,
-  deadline: Date | number,
+  leftMs: number,
   signal: AbortSignal,
   now: Now,
-): LiveContext => {
-  const leftMs = Number(deadline) - Date.now();
-  return makeContext(
+): LiveContext =>
+  makeContext(
     {
-      correlationId: word(metadata, 'x-request-id') || newId(),
-      caller: word(metadata, 'x-outrigger-caller'),
+      correlationId: metadata.text('x-request-id') || newId(),
+      caller: metadata.text('x-outrigger-caller'),
       method,
-      token: word(metadata, 'x-outrigger-token'),
-      priority: word(metadata, 'x-outrigger-priority'),
-      traceparent: word(metadata, 'traceparent'),
-      tracestate: word(metadata, 'tracestate'),
-      baggage: metadata.get('baggage').join(','),
+      token: metadata.text('x-outrigger-token'),
+      priority: metadata.text('x-outrigger-priority'),
+      traceparent: metadata.text('traceparent'),
+      tracestate: metadata.text('tracestate'),
+      baggage: metadata.getAll('baggage').join(','),
       deadlineAt: Number.isFinite(leftMs) ? now() + leftMs : Number.POSITIVE_INFINITY,
       signal,
     },
     now,
   );
-};
 
-/** What a call made inside `context` says of it. */
-export const outboundMetadata = (
-  context: LiveContext | null,
-  correlationId: string,
-  own: Readonly<Record<string, string | Buffer>>,
-): Metadata => {
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(own)) metadata.set(name, value);
+/** The context of work of our own. */
+export const ownContext = (
+  { headers = {}, correlationId, timeout, signal, baggage }: RunOptions,
+  now: Now,
+): LiveContext =>
+  makeContext(
+    {
+      correlationId: correlationId ?? headers['x-request-id'] ?? newId(),
+      token: ownToken,
+      priority: headers['x-outrigger-priority'] ?? '',
+      traceparent: headers['traceparent'] ?? '',
+      tracestate: headers['tracestate'] ?? '',
+      baggage: baggage ?? headers['baggage'] ?? '',
+      deadlineAt:
+        timeout === undefined ? Number.POSITIVE_INFINITY : now() + millisecondsOf(timeout, 'timeout'),
+      signal: signal ?? cancellation().signal,
+    },
+    now,
+  );
+
+/** The same ids as `context`, neither ended by its deadline nor by its cancellation. */
+export const detachedContext = (context: LiveContext, now: Now): LiveContext =>
+  makeContext({ ...context, deadlineAt: Number.POSITIVE_INFINITY, signal: cancellation().signal }, now);
+
+/** Writes into `metadata` what a call made inside `context` says of it. */
+export const tellContext = (metadata: Metadata, context: LiveContext | null, correlationId: string): void => {
   metadata.set('x-request-id', correlationId);
-  if (context === null) return metadata;
+  if (context === null) return;
   if (context.traceparent !== '') metadata.set('traceparent', context.traceparent);
   if (context.tracestate !== '') metadata.set('tracestate', context.tracestate);
   if (context.baggage !== '') metadata.set('baggage', context.baggage);
   if (context.token !== '') metadata.set('x-outrigger-token', context.token);
   if (context.priority !== '') metadata.set('x-outrigger-priority', context.priority);
-  return metadata;
+};
+
+/** What every log line should carry of a context; nothing outside of one. */
+export const logFields = (context: Context | null): Record<string, unknown> => {
+  if (context === null) return {};
+  const { correlationId, caller, method, flags } = context;
+  const leftMs = context.remainingMs();
+  return {
+    correlationId,
+    ...(caller === '' ? {} : { caller }),
+    ...(method === '' ? {} : { method }),
+    ...(leftMs === Number.POSITIVE_INFINITY ? {} : { remainingMs: Math.round(leftMs) }),
+    ...(flags.size === 0 ? {} : { flags: Object.fromEntries(flags) }),
+  };
 };
 
 /** A new correlation id. */
@@ -134,5 +217,3 @@ export const cancellation = (): AbortController => {
   setMaxListeners(0, controller.signal);
   return controller;
 };
-
-const word = (metadata: Metadata, name: string): string => String(metadata.get(name)[0] ?? '');

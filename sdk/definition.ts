@@ -1,15 +1,15 @@
 import { dirname } from 'node:path';
-import { loadProto, type ServiceDefinition } from './grpc.ts';
+import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
+import { loadProto } from './grpc/load.ts';
+import type { interfaceOf, Sides } from './typed.ts';
 
 /**
- * A gRPC service: its methods, and (for the compiler alone) the interface `S` that says what they take and give.
- *
- * Definitions that a generator wrote for grpc-js fit as well.
+ * A gRPC service: its methods, and (for the compiler alone) the interface that says what they take and give. Where callers
+ * may leave out what servers always find, there are two.
  */
-export type Definition<S> = ServiceDefinition & { readonly [interfaceOf]?: S };
-
-/** Never there: it ties a definition to its interface. */
-declare const interfaceOf: unique symbol;
+export type Definition<Caller, Server = Caller> = GrpcServiceDefinition & {
+  readonly [interfaceOf]?: Sides<Caller, Server>;
+};
 
 /** Where imports of a .proto file are looked for, beside its own folder. */
 export interface DefinitionOptions {
@@ -20,7 +20,8 @@ export interface DefinitionOptions {
  * Reads a service from a .proto file. `name` is its full name. Throws when the file cannot be read or has no such
  * service, and says which it has.
  *
- * The interface has a method per rpc, its name in lowerCamelCase; a stream is an AsyncIterable on its side:
+ * The interface has a method per rpc, its name in lowerCamelCase; a stream is an AsyncIterable on its side.
+ * `outrigger types inventory.proto` writes it.
  *
  * @example
  * interface Inventory {
@@ -30,10 +31,14 @@ export interface DefinitionOptions {
  * }
  * const Inventory = definition<Inventory>('proto/inventory.proto', 'shop.v1.Inventory');
  */
-export const definition = <S>(path: string, name: string, options: DefinitionOptions = {}): Definition<S> => {
+export const definition = <Caller, Server = Caller>(
+  path: string,
+  name: string,
+  options: DefinitionOptions = {},
+): Definition<Caller, Server> => {
   const found = loadProto(path, [dirname(path), ...(options.includeDirs ?? [])]);
   const service = found[name];
-  if (service !== undefined && isService(service)) return service as Definition<S>;
+  if (service !== undefined && isService(service)) return service as Definition<Caller, Server>;
   const names = Object.keys(found).filter((each) => isService(found[each]));
   throw new Error(
     `${path} has no service '${name}': ${names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`}`,
@@ -43,6 +48,3 @@ export const definition = <S>(path: string, name: string, options: DefinitionOpt
 /** A service is a record of methods; a message or an enum has a format. */
 const isService = (entry: unknown): boolean =>
   typeof entry === 'object' && entry !== null && !('format' in entry);
-
-/** Name of a method as the interface has it: `PlaceOrder` is `placeOrder`. */
-export const methodName = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

@@ -1,15 +1,64 @@
 /** What names begin with in baggage that are flags. */
 const prefix = 'ff.';
 
+const yes: ReadonlySet<string> = new Set(['on', 'true', 'yes', 'enabled']);
+const no: ReadonlySet<string> = new Set(['off', 'false', 'no', 'disabled']);
+
 /**
- * The flags that baggage carries, flag to variant: `ff.express=on` is `express` to `on`. What cannot be read is
- * passed over; of a flag that comes twice the first counts, as the first hop decides.
+ * Flags are the answers that one call tree has been given, flag to variant. They were decided once, at its edge, so
+ * that every service on the way sees the same.
+ *
+ * @example
+ * if (call.flags.boolean('express', false)) await ship(order);
+ */
+export class Flags implements Iterable<[flag: string, variant: string]> {
+  readonly #variants: ReadonlyMap<string, string>;
+
+  constructor(variants: ReadonlyMap<string, string>) {
+    this.#variants = variants;
+  }
+
+  /** The variant of a flag; undefined when nobody decided it. */
+  variant(flag: string): string | undefined {
+    return this.#variants.get(flag);
+  }
+
+  /** True for the variants on, true, yes and enabled; false for their opposites; else `otherwise`. */
+  boolean(flag: string, otherwise: boolean): boolean {
+    const variant = this.#variants.get(flag)?.toLowerCase() ?? '';
+    return yes.has(variant) || (otherwise && !no.has(variant));
+  }
+
+  /** The variant's name; `otherwise` when nobody decided the flag. */
+  string(flag: string, otherwise: string): string {
+    return this.#variants.get(flag) ?? otherwise;
+  }
+
+  /** The variant's name as a number; `otherwise` when it is none. */
+  number(flag: string, otherwise: number): number {
+    const variant = this.#variants.get(flag)?.trim() ?? '';
+    const number = Number(variant);
+    return variant === '' || !Number.isFinite(number) ? otherwise : number;
+  }
+
+  get size(): number {
+    return this.#variants.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<[flag: string, variant: string]> {
+    return this.#variants[Symbol.iterator]();
+  }
+}
+
+/**
+ * The flags that baggage carries: `ff.express=on` is `express` to `on`. What cannot be read is passed over; of a flag
+ * that comes twice the first counts, as the first hop decides.
  *
  * Ref: W3C Baggage, 2024, section 3.3.
  */
-export const flagsOf = (baggage: string): ReadonlyMap<string, string> => {
-  const flags = new Map<string, string>();
-  if (!baggage.includes(prefix)) return flags;
+export const flagsOf = (baggage: string): Flags => {
+  const variants = new Map<string, string>();
+  if (!baggage.includes(prefix)) return none;
   for (const member of baggage.split(',')) {
     const [pair = ''] = member.split(';', 1);
     const equals = pair.indexOf('=');
@@ -17,10 +66,12 @@ export const flagsOf = (baggage: string): ReadonlyMap<string, string> => {
     if (!name.startsWith(prefix)) continue;
     const flag = decoded(name.slice(prefix.length));
     const variant = decoded(pair.slice(equals + 1).trim());
-    if (flag !== null && variant !== null && !flags.has(flag)) flags.set(flag, variant);
+    if (flag !== null && variant !== null && !variants.has(flag)) variants.set(flag, variant);
   }
-  return flags;
+  return new Flags(variants);
 };
+
+const none = new Flags(new Map());
 
 const decoded = (text: string): string | null => {
   try {

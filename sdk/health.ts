@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Cell } from '../sidecar/core/cell.ts';
 import { Code } from '../sidecar/core/status.ts';
 import { type Definition, definition } from './definition.ts';
-import { protoFolder } from './grpc.ts';
+import { protoFolder } from './grpc/load.ts';
 import { MeshError } from './mesh-error.ts';
 import type { Methods } from './methods.ts';
 import type { InboundCall } from './visit.ts';

@@ -1,11 +1,14 @@
-import { Code, codeNames } from '../sidecar/core/status.ts';
-import type { Metadata, ServiceError } from './grpc.ts';
+import { type Hop, linesOf, mostOf, readLedger } from '../sidecar/core/ledger-text.ts';
+import { type Code, codeNames } from '../sidecar/core/status.ts';
+import type { End } from './channel.ts';
+import { detailsIn, type ErrorDetail, withDetails } from './error-details.ts';
+import { Metadata } from './metadata.ts';
 
 /**
- * Who decided that a call fails: the app at the far end (or a rule of the mesh after it had begun), a sidecar that
- * says the app never saw the call, or this SDK.
+ * Who decided that a call fails: the app at the far end, the transport on the way (a connection that broke), a rule
+ * of the mesh (a deadline, an intention, a gate that is shut), or this SDK.
  */
-export type DecidedBy = 'peer' | 'mesh' | 'sdk';
+export type DecidedBy = 'peer' | 'wire' | 'mesh' | 'sdk';
 
 /** What is known of a failure beside its code and message. */
 export interface MeshErrorFacts {
@@ -14,8 +17,13 @@ export interface MeshErrorFacts {
   readonly service?: string;
   /** `/package.Service/Method` */
   readonly method?: string;
-  readonly from?: DecidedBy;
+  readonly decidedBy?: DecidedBy;
+  readonly reached?: boolean;
+  readonly attempts?: number;
+  readonly endpoint?: string;
   readonly trailers?: Metadata;
+  /** Rich details: for whoever serves, what the caller is to be told. */
+  readonly details?: readonly ErrorDetail[];
   readonly cause?: unknown;
 }
 
@@ -32,8 +40,15 @@ export class MeshError extends Error {
   readonly correlationId: string;
   readonly service: string;
   readonly method: string;
-  readonly from: DecidedBy;
-  readonly trailers: Metadata | null;
+  readonly decidedBy: DecidedBy;
+  /** False when the app at the far end certainly never saw the call, so that trying again does nothing twice. */
+  readonly reached: boolean;
+  /** How often the sidecar tried, the first time included; 0 when the call never left it. */
+  readonly attempts: number;
+  /** The instance of the latest attempt, `host:port`; empty when none was met. */
+  readonly endpoint: string;
+  readonly trailers: Metadata;
+  readonly #details: readonly ErrorDetail[] | undefined;
 
   constructor(code: Code | number, message: string, facts: MeshErrorFacts = {}) {
     super(message, facts.cause === undefined ? {} : { cause: facts.cause });
@@ -41,8 +56,12 @@ export class MeshError extends Error {
     this.correlationId = facts.correlationId ?? '';
     this.service = facts.service ?? '';
     this.method = facts.method ?? '';
-    this.from = facts.from ?? 'sdk';
-    this.trailers = facts.trailers ?? null;
+    this.decidedBy = facts.decidedBy ?? 'sdk';
+    this.reached = facts.reached ?? this.decidedBy === 'peer';
+    this.attempts = facts.attempts ?? 0;
+    this.endpoint = facts.endpoint ?? '';
+    this.trailers = facts.trailers ?? new Metadata();
+    this.#details = facts.details;
   }
 
   /** Name of the code, such as `UNAVAILABLE`. */
@@ -50,33 +69,98 @@ export class MeshError extends Error {
     return codeNames[this.code] ?? `code ${this.code}`;
   }
 
-  /** False when the app at the far end certainly never saw the call, so that trying again does nothing twice. */
-  get reached(): boolean {
-    return this.from === 'peer';
+  /** What each sidecar on the way spent of the call's time, the farthest first; empty when nobody wrote it down. */
+  get ledger(): readonly Hop[] {
+    return readLedger(this.trailers.text('x-outrigger-ledger')) ?? [];
+  }
+
+  /** Who had the most of the time: `the app of 'orders': 250 of 300 ms`; empty when nobody knows. */
+  get spent(): string {
+    return mostOf(this.ledger);
+  }
+
+  /** Rich details that whoever answered sent along, decoded. Ref: google.rpc.Status, error_details.proto. */
+  get details(): readonly ErrorDetail[] {
+    return this.#details ?? detailsIn(this.trailers);
+  }
+
+  /** Everything that is known, over several lines: for a log or a terminal. */
+  explain(): string {
+    const { codeName, message, service, method, decidedBy, attempts, endpoint, correlationId } = this;
+    return [
+      `${codeName}: ${message}`,
+      `  ${deciders[decidedBy]}${this.reached ? '' : '; the app at the far end never saw the call'}`,
+      ...(method === '' ? [] : [`  called: ${method} of '${service}'`]),
+      ...(attempts === 0
+        ? []
+        : [`  attempts: ${attempts}${endpoint === '' ? '' : `, the latest at ${endpoint}`}`]),
+      ...linesOf(this.ledger).map((line) => `  time: ${line}`),
+      ...(correlationId === '' ? [] : [`  correlation id: ${correlationId}`]),
+    ].join('\n');
+  }
+
+  /** As it is logged by whoever serialises errors. */
+  toJSON(): Record<string, unknown> {
+    const {
+      name,
+      codeName,
+      message,
+      service,
+      method,
+      decidedBy,
+      reached,
+      attempts,
+      endpoint,
+      correlationId,
+      spent,
+    } = this;
+    return {
+      name,
+      code: codeName,
+      message,
+      service,
+      method,
+      decidedBy,
+      reached,
+      attempts,
+      endpoint,
+      correlationId,
+      spent,
+    };
   }
 }
 
-/** How grpc-js words what it decided itself, without the sidecar. */
-const withoutSidecar = /^(No connection established|Name resolution failed|Channel has been shut down)/;
+const deciders: Readonly<Record<DecidedBy, string>> = {
+  peer: 'the app at the far end answered so',
+  wire: 'a connection on the way broke or could not be made',
+  mesh: 'a rule of the mesh decided so',
+  sdk: 'this process decided so, before or after it asked its sidecar',
+};
 
-/** The failure that grpc-js reports, in our words. `sidecar` is the address that was dialled. */
-export const fromServiceError = (
-  error: ServiceError,
+/** What a failed call says of itself, in our words. `sidecar`: the address that was dialled. */
+export const meshErrorOf = (
+  { code, message, trailers, isUnconnected }: End,
   sidecar: string,
   facts: Pick<MeshErrorFacts, 'service' | 'method' | 'correlationId'>,
 ): MeshError => {
-  const trailers = error.metadata;
-  if (error.code === Code.UNAVAILABLE && withoutSidecar.test(error.details))
+  if (isUnconnected === true)
     return new MeshError(
-      error.code,
-      `the sidecar at ${sidecar} does not answer (${error.details}): is it running, and is OUTRIGGER_APP its app listener?`,
-      { ...facts, from: 'sdk', trailers, cause: error },
+      code,
+      `the sidecar at ${sidecar} does not answer (${message}): is it running, and is OUTRIGGER_APP its app listener?`,
+      { ...facts, trailers },
     );
-  const neverReached = trailers.get('x-outrigger-reached')[0] === 'false';
-  return new MeshError(error.code, error.details, {
+  const from = trailers.text('x-outrigger-from');
+  const reached = trailers.text('x-outrigger-reached') !== 'false';
+  return new MeshError(code, message, {
     ...facts,
-    from: neverReached ? 'mesh' : 'peer',
+    decidedBy: from === 'wire' || from === 'mesh' ? from : reached ? 'peer' : 'mesh',
+    reached,
+    attempts: Number(trailers.text('x-outrigger-attempts')) || 0,
+    endpoint: trailers.text('x-outrigger-endpoint'),
     trailers,
-    cause: error,
   });
 };
+
+/** The trailers that tell a caller of an error. */
+export const trailersOf = (error: MeshError, trailers: Metadata): Metadata =>
+  withDetails(trailers, error.code, error.message, error.details);

@@ -1,17 +1,10 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { Code } from '../sidecar/core/status.ts';
 import type { LiveContext, Now } from './context.ts';
-import { type Definition, methodName } from './definition.ts';
-import type {
-  Metadata,
-  MethodDefinition,
-  ServerDuplexStream,
-  ServerReadableStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  UntypedHandleCall,
-} from './grpc.ts';
-import { MeshError } from './mesh-error.ts';
+import type { Answered, Answerer, Incoming } from './incoming.ts';
+import { MeshError, trailersOf } from './mesh-error.ts';
+import { type Middleware, type ServerCall, through } from './middleware.ts';
+import { type MethodShape, shapeOf } from './shape.ts';
 import { type InboundCall, Visit } from './visit.ts';
 
 /**
@@ -28,98 +21,91 @@ export type Methods<S> = {
 export interface ServeHome {
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
+  readonly middleware: readonly Middleware<ServerCall>[];
   /** Hears of what a method threw that was no MeshError. */
   readonly onError: (error: unknown, context: LiveContext) => void;
+  /** A call begins to be served; the answer is called when it is over. */
+  serving(context: LiveContext): () => void;
 }
 
 type Answer = (input: unknown, call: InboundCall) => unknown;
 
-/** The methods of a definition, as grpc-js wants them. Throws when one is not answered. */
-export const implement = <S>(
-  home: ServeHome,
-  definition: Definition<S>,
-  methods: Methods<S>,
-): Record<string, UntypedHandleCall> => {
-  const table = methods as unknown as Record<string, Answer | undefined>;
-  const entries = Object.entries(definition) as [string, MethodDefinition<unknown, unknown>][];
-  return Object.fromEntries(
-    entries.map(([name, method]) => {
-      const answer = table[methodName(name)]?.bind(methods);
-      if (answer === undefined)
-        throw new Error(`nothing answers ${method.path}: add a function '${methodName(name)}'`);
-      const served = method.responseStream ? streaming(home, method, answer) : single(home, method, answer);
-      return [name, served as unknown as UntypedHandleCall];
-    }),
-  );
-};
-
-/** How grpc-js takes the answer of a single reply. */
-type Respond = (error: Failure | null, value?: unknown, trailers?: Metadata) => void;
-
-/** Failure of a call, as grpc-js sends it. */
-interface Failure {
-  readonly code: number;
-  readonly details: string;
-  readonly metadata: Metadata;
+/** One method with whoever answers it. */
+export interface Served {
+  readonly method: MethodShape;
+  readonly answer: Answerer;
 }
 
-const failureOf = (home: ServeHome, { context, call }: Visit, thrown: unknown): Failure => {
-  if (thrown instanceof MeshError)
-    return { code: thrown.code, details: thrown.message, metadata: call.trailers };
-  home.onError(thrown, context);
-  const details = `${context.method} threw: its log says what, under the id ${context.correlationId}`;
-  return { code: Code.UNKNOWN, details, metadata: call.trailers };
-};
+/** The methods of a definition. Throws when one is not answered. */
+export const implement = (home: ServeHome, definition: object, methods: object): readonly Served[] =>
+  shapeOf(definition).methods.map((method) => {
+    const found = (methods as Record<string, Answer | undefined>)[method.name];
+    if (typeof found !== 'function')
+      throw new Error(`nothing answers ${method.path}: add a function '${method.name}'`);
+    return { method, answer: answererOf(home, method, found.bind(methods)) };
+  });
 
-/** Unary and client-streaming methods: one reply. */
-const single =
-  (home: ServeHome, method: MethodDefinition<unknown, unknown>, answer: Answer) =>
-  (raw: ServerUnaryCall<unknown, unknown> & ServerReadableStream<unknown, unknown>, reply: Respond): void => {
-    const visit = new Visit(raw, home.now);
-    const input = method.requestStream ? requestsOf(raw, visit) : raw.request;
-    const run = async (): Promise<void> => {
-      let failure: Failure | null = null;
-      let value: unknown;
-      try {
-        value = await answer(input, visit.call);
-      } catch (thrown) {
-        failure = failureOf(home, visit, thrown);
-      }
+/** Serves a call inside its context; whatever happens, its caller hears of it. */
+const answererOf =
+  (home: ServeHome, method: MethodShape, answer: Answer): Answerer =>
+  (incoming) => {
+    const visit = new Visit(incoming, home.now);
+    const over = home.serving(visit.context);
+    return home.contexts.run(visit.context, async () => {
+      const answered = await answeredBy(home, method, answer, incoming, visit);
+      over();
       if (visit.over) return;
       visit.over = true;
-      reply(failure, value, visit.call.trailers);
-    };
-    void home.contexts.run(visit.context, run);
+      incoming.end(answered);
+    });
   };
 
-/** Server-streaming and bidirectional methods: the replies are what the method yields. */
-const streaming =
-  (home: ServeHome, method: MethodDefinition<unknown, unknown>, answer: Answer) =>
-  (raw: ServerWritableStream<unknown, unknown> & ServerDuplexStream<unknown, unknown>): void => {
-    const visit = new Visit(raw, home.now);
-    const input = method.requestStream ? requestsOf(raw, visit) : raw.request;
-    const run = async (): Promise<void> => {
-      try {
-        await writeAll(raw, visit, answer(input, visit.call));
-        if (visit.over) return;
-        visit.over = true;
-        raw.end(visit.call.trailers);
-      } catch (thrown) {
-        if (visit.over) return;
-        const failure = failureOf(home, visit, thrown);
-        visit.over = true;
-        raw.emit('error', failure);
-      }
-    };
-    void home.contexts.run(visit.context, run);
-  };
+const answeredBy = async (
+  home: ServeHome,
+  method: MethodShape,
+  answer: Answer,
+  incoming: Incoming,
+  visit: Visit,
+): Promise<Answered> => {
+  const { context, call } = visit;
+  try {
+    const { path, requestStream, responseStream } = method;
+    const make = through(home.middleware, async ({ request }) => answer(request, call));
+    const request = requestStream ? requestsOf(method, incoming) : await onlyRequest(method, incoming);
+    const { metadata } = incoming;
+    const said = await make({ method: path, requestStream, responseStream, request, context, metadata });
+    if (responseStream) await writeAll(method, incoming, visit, said);
+    else if (!visit.over) await incoming.write(encoded(method, said));
+    return { code: Code.OK, message: '', trailers: call.trailers };
+  } catch (thrown) {
+    return failureOf(home, visit, thrown);
+  }
+};
+
+const failureOf = (home: ServeHome, visit: Visit, thrown: unknown): Answered => {
+  const { context, call } = visit;
+  if (thrown instanceof MeshError)
+    try {
+      return { code: thrown.code, message: thrown.message, trailers: trailersOf(thrown, call.trailers) };
+    } catch (unfit) {
+      return failureOf(home, visit, unfit);
+    }
+  home.onError(thrown, context);
+  const message = `${context.method} threw: its log says what, under the id ${context.correlationId}`;
+  return { code: Code.UNKNOWN, message, trailers: call.trailers };
+};
 
 /** Writes what `source` yields, no faster than the caller takes it; lets go of it when the caller is gone. */
 const writeAll = async (
-  raw: ServerWritableStream<unknown, unknown>,
+  method: MethodShape,
+  incoming: Incoming,
   visit: Visit,
   source: unknown,
 ): Promise<void> => {
+  if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source))
+    throw new TypeError(
+      `${method.path} answers with a stream: return an async iterable, as async function* does`,
+    );
   const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   visit.call.signal.addEventListener('abort', () => {
     Promise.resolve(iterator.return?.()).catch(() => {});
@@ -127,24 +113,38 @@ const writeAll = async (
   for (;;) {
     const { done, value } = await iterator.next();
     if (done || visit.over) return;
-    if (!raw.write(value)) await visit.drained(raw);
+    await incoming.write(encoded(method, value));
   }
 };
 
+const onlyRequest = async (method: MethodShape, incoming: Incoming): Promise<unknown> => {
+  const octets = await incoming.read();
+  if (octets === null)
+    throw new MeshError(Code.INVALID_ARGUMENT, `${method.path} takes one message, and none came`);
+  return decoded(method, octets);
+};
+
 /** The messages of a request stream; ends in a MeshError when the caller cancels. */
-async function* requestsOf(
-  raw: ServerReadableStream<unknown, unknown>,
-  visit: Visit,
-): AsyncGenerator<unknown> {
-  try {
-    // Kept whole when its end is read first: a bidirectional call still answers.
-    yield* raw.iterator({ destroyOnReturn: false });
-  } catch (error) {
-    throw new MeshError(Code.CANCELLED, goneWhileSending, { cause: error });
+async function* requestsOf(method: MethodShape, incoming: Incoming): AsyncGenerator<unknown> {
+  for (;;) {
+    const octets = await incoming.read();
+    if (octets === null) return;
+    yield decoded(method, octets);
   }
-  // To grpc-js a reset ends the requests first and cancels the call some ticks later: half an upload must not pass for a whole one.
-  await new Promise((resolve) => setImmediate(resolve));
-  if (visit.over) throw new MeshError(Code.CANCELLED, goneWhileSending);
 }
 
-const goneWhileSending = 'the caller cancelled while it was sending';
+const decoded = (method: MethodShape, octets: Buffer): unknown => {
+  try {
+    return method.request.decode(octets);
+  } catch (cause) {
+    throw new MeshError(Code.INVALID_ARGUMENT, `${method.path}: the request is no such message`, { cause });
+  }
+};
+
+const encoded = (method: MethodShape, message: unknown): Buffer => {
+  try {
+    return method.reply.encode(message);
+  } catch (cause) {
+    throw new Error(`${method.path}: the answer does not fit its definition`, { cause });
+  }
+};

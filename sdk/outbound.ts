@@ -1,24 +1,28 @@
 import { Code } from '../sidecar/core/status.ts';
-import { type LiveContext, type Now, newId, outboundMetadata } from './context.ts';
-import type { Metadata } from './grpc.ts';
+import type { CallHead } from './channel.ts';
+import { type LiveContext, type Now, newId, tellContext } from './context.ts';
+import { type Duration, millisecondsOf } from './duration.ts';
 import { MeshError, type MeshErrorFacts } from './mesh-error.ts';
+import { Metadata, type MetadataInit } from './metadata.ts';
 
 /** How one call is made. */
 export interface CallOptions {
-  /** Milliseconds the call may take; the deadline of the call being served holds too, the earlier one wins. */
-  readonly timeoutMs?: number;
+  /** What the call may take; the deadline of the call being served holds too, the earlier one wins. */
+  readonly timeout?: Duration;
   /** Cancels the call when it aborts. */
   readonly signal?: AbortSignal;
   /** Metadata of the app's own. Names that end in `-bin` take a Buffer. */
-  readonly metadata?: Readonly<Record<string, string | Buffer>>;
+  readonly metadata?: MetadataInit;
+  /** Hears what came before the first message of the answer. */
+  readonly onHeaders?: (headers: Metadata) => void;
+  /** Hears what came behind the answer, of a failed call too. */
+  readonly onTrailers?: (trailers: Metadata) => void;
 }
-
-/** The longest deadline that grpc-js does not turn into a negative one: 2^31 - 1 ms. */
-const longestMs = 2 ** 31 - 1;
 
 /** One call on its way out: what it says, how long it may take, and what ends it before. */
 export class Outbound {
   readonly metadata: Metadata;
+  readonly options: CallOptions;
   readonly facts: Required<Pick<MeshErrorFacts, 'correlationId' | 'service' | 'method'>>;
   readonly #signals: readonly (readonly [signal: AbortSignal, why: string])[];
   readonly #deadlineAt: number;
@@ -29,9 +33,14 @@ export class Outbound {
   constructor(context: LiveContext | null, service: string, method: string, options: CallOptions, now: Now) {
     const correlationId = context?.correlationId ?? newId();
     this.facts = { correlationId, service, method };
-    this.metadata = outboundMetadata(context, correlationId, options.metadata ?? {});
+    this.options = options;
+    this.metadata = new Metadata(options.metadata);
+    tellContext(this.metadata, context, correlationId);
     this.#now = now;
-    const own = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + options.timeoutMs;
+    const own =
+      options.timeout === undefined
+        ? Number.POSITIVE_INFINITY
+        : now() + millisecondsOf(options.timeout, 'timeout');
     this.#deadlineAt = Math.min(context?.deadlineAt ?? Number.POSITIVE_INFINITY, own);
     const signals: [AbortSignal, string][] = [];
     if (context !== null)
@@ -47,17 +56,14 @@ export class Outbound {
     return new MeshError(
       Code.DEADLINE_EXCEEDED,
       `the deadline had passed before ${this.facts.method} of '${this.facts.service}' was called`,
-      { ...this.facts, from: 'sdk' },
+      { ...this.facts, reached: false },
     );
   }
 
-  /** What grpc-js is told of the call; the deadline counts from now. */
-  grpcOptions(): { readonly deadline: number; readonly host: string } {
-    const leftMs = this.#deadlineAt - this.#now();
-    return {
-      deadline: leftMs > longestMs ? Number.POSITIVE_INFINITY : Date.now() + leftMs,
-      host: this.facts.service,
-    };
+  /** What the channel is told of the call; its time counts from now. */
+  head(): CallHead {
+    const { service, method } = this.facts;
+    return { service, path: method, metadata: this.metadata, leftMs: this.#deadlineAt - this.#now() };
   }
 
   /** Calls `cancel` once when something ends the call before it ends by itself. */
@@ -88,6 +94,6 @@ export class Outbound {
   }
 
   #aborted(who: string): MeshError {
-    return new MeshError(Code.CANCELLED, `${who} been cancelled`, { ...this.facts, from: 'sdk' });
+    return new MeshError(Code.CANCELLED, `${who} been cancelled`, { ...this.facts, reached: true });
   }
 }

@@ -1,9 +1,12 @@
 import { unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import type { Definition } from './definition.ts';
-import { Server, ServerCredentials, serverOptions } from './grpc.ts';
+import type { Server } from '@grpc/grpc-js';
+import { type Grpc, serverOptions } from './grpc/load.ts';
+import { grpcHandler, grpcMethod } from './grpc/server.ts';
 import { HealthState, healthDefinition } from './health.ts';
 import { implement, type Methods, type ServeHome } from './methods.ts';
+import { Reflection, reflectionDefinition } from './reflection.ts';
+import type { ServerInterface } from './typed.ts';
 
 /** Where an app answers. Plaintext on this machine: its sidecar alone speaks to others. */
 export type ServePlace =
@@ -25,7 +28,7 @@ export interface Served {
   /** The port that was bound; 0 for a unix socket. */
   readonly port: number;
   /** Answers one more service at the same place. */
-  add<S>(definition: Definition<S>, methods: Methods<S>): void;
+  add<D extends object>(definition: D, methods: Methods<ServerInterface<D>>): void;
   /** What grpc.health.v1 says from now on: whether the app wants calls. */
   serving(yes: boolean): void;
   /**
@@ -35,30 +38,41 @@ export interface Served {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** Binds a server with one service and health. Rejects when the place is taken or a method has no answer. */
-export const openServer = async <S>(
+/** Binds a server with one service, health and reflection. Rejects when the place is taken or a method has no answer. */
+export const openServer = async (
+  grpc: Grpc,
   home: ServeHome,
-  definition: Definition<S>,
-  methods: Methods<S>,
+  definition: object,
+  methods: object,
   place: ServePlace,
 ): Promise<Served> => {
-  const server = new Server(serverOptions);
+  const server = new grpc.Server(serverOptions);
   const health = new HealthState();
-  const add = <T>(added: Definition<T>, answers: Methods<T>): void => {
-    server.addService(added, implement(home, added, answers));
-    for (const method of Object.values(added)) health.add(method.path.split('/')[1]!);
+  const reflection = new Reflection();
+  const plain: ServeHome = { ...home, middleware: [] };
+  const answer = (by: ServeHome, added: object, answers: object): void => {
+    const served = implement(by, added, answers);
+    for (const { method } of served) health.add(method.path.split('/')[1]!);
+    reflection.add(added);
+    server.addService(
+      Object.fromEntries(served.map(({ method }) => [method.path, grpcMethod(method)])),
+      Object.fromEntries(
+        served.map(({ method, answer }) => [method.path, grpcHandler(grpc, method, answer)]),
+      ),
+    );
   };
-  add(definition, methods);
-  const protocol = healthDefinition();
-  server.addService(protocol, implement(home, protocol, health.methods()));
+  answer(home, definition, methods);
+  answer(plain, healthDefinition(), health.methods());
+  for (const version of ['v1', 'v1alpha'] as const)
+    answer(plain, reflectionDefinition(version), reflection.methods());
   if ('socket' in place) await clearStale(place.socket);
   const target = 'socket' in place ? `unix:${place.socket}` : hostPort(place.host ?? '127.0.0.1', place.port);
-  const port = await bind(server, target);
+  const port = await bind(grpc, server, target);
   let stopping: Promise<void> | null = null;
   return {
     address: 'socket' in place ? target : hostPort(place.host ?? '127.0.0.1', port),
     port: 'socket' in place ? 0 : port,
-    add,
+    add: (added, answers) => answer(home, added, answers),
     serving: (yes) => health.set(yes),
     stop: (graceMs = 10_000) => {
       health.set(false);
@@ -70,9 +84,9 @@ export const openServer = async <S>(
 const hostPort = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-const bind = (server: Server, target: string): Promise<number> =>
+const bind = (grpc: Grpc, server: Server, target: string): Promise<number> =>
   new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(target, grpc.ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port);
       else
         reject(

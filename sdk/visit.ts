@@ -1,7 +1,8 @@
 import { Code } from '../sidecar/core/status.ts';
 import { type Context, cancellation, inboundContext, type LiveContext, type Now } from './context.ts';
-import { Metadata } from './grpc.ts';
+import type { Incoming } from './incoming.ts';
 import { MeshError } from './mesh-error.ts';
+import { Metadata } from './metadata.ts';
 
 /** What whoever serves a call is given beside the request: its context, and the words that frame the reply. */
 export interface InboundCall extends Context {
@@ -10,16 +11,7 @@ export interface InboundCall extends Context {
   /** Set what shall go with the status, before answering. */
   readonly trailers: Metadata;
   /** Sends metadata before the first message; once. */
-  sendHead(metadata: Metadata): void;
-}
-
-/** The part of a grpc-js server call that all four kinds share. */
-export interface RawCall {
-  readonly metadata: Metadata;
-  getDeadline(): Date | number;
-  getPath(): string;
-  sendMetadata(metadata: Metadata): void;
-  on(event: 'cancelled', listener: () => void): unknown;
+  sendHeaders(metadata: Metadata): void;
 }
 
 /** One call being served, from its first byte to its status. */
@@ -28,32 +20,78 @@ export class Visit {
   readonly call: InboundCall;
   /** The status is on its way, or the caller is gone. */
   over = false;
-  #wake: (() => void) | null = null;
 
-  constructor(raw: RawCall, now: Now) {
+  constructor(incoming: Incoming, now: Now) {
     const controller = cancellation();
-    // grpc-js says `cancelled` at the end of every call, of answered ones too.
-    raw.on('cancelled', () => {
-      if (!this.over) {
-        this.over = true;
-        controller.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
-      }
-      this.#wake?.();
+    incoming.watch(() => {
+      this.over = true;
+      controller.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
     });
-    this.context = inboundContext(raw.metadata, raw.getPath(), raw.getDeadline(), controller.signal, now);
-    this.call = Object.create(this.context, {
-      metadata: { value: raw.metadata, enumerable: true },
-      trailers: { value: new Metadata(), enumerable: true },
-      sendHead: { value: (metadata: Metadata) => raw.sendMetadata(metadata), enumerable: true },
-    }) as InboundCall;
+    const { metadata, path, leftMs } = incoming;
+    this.context = inboundContext(metadata, path, leftMs, controller.signal, now);
+    this.call = new Inbound(this.context, incoming);
+  }
+}
+
+class Inbound implements InboundCall {
+  readonly #context: LiveContext;
+  readonly #incoming: Incoming;
+  readonly trailers: Metadata = new Metadata();
+
+  constructor(context: LiveContext, incoming: Incoming) {
+    this.#context = context;
+    this.#incoming = incoming;
   }
 
-  /** Resolves when `call` takes messages again, or when nobody wants them any more. */
-  drained(call: { once(event: 'drain', listener: () => void): unknown }): Promise<void> {
-    if (this.over) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      call.once('drain', resolve);
-    });
+  get metadata(): Metadata {
+    return this.#incoming.metadata;
+  }
+
+  sendHeaders(metadata: Metadata): void {
+    this.#incoming.sendHeaders(metadata);
+  }
+
+  get correlationId(): string {
+    return this.#context.correlationId;
+  }
+
+  get caller(): string {
+    return this.#context.caller;
+  }
+
+  get method(): string {
+    return this.#context.method;
+  }
+
+  get flags(): Context['flags'] {
+    return this.#context.flags;
+  }
+
+  get deadline(): Date | null {
+    return this.#context.deadline;
+  }
+
+  remainingMs(): number {
+    return this.#context.remainingMs();
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get traceparent(): string {
+    return this.#context.traceparent;
+  }
+
+  get tracestate(): string {
+    return this.#context.tracestate;
+  }
+
+  get baggage(): string {
+    return this.#context.baggage;
+  }
+
+  headers(): Record<string, string> {
+    return this.#context.headers();
   }
 }

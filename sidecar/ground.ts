@@ -2,6 +2,7 @@ import type { Loop } from '../wire/index.ts';
 import { Accounts } from './core/accounts.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
+import type { Progress } from './core/progress.ts';
 import type { Origins } from './origins.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -16,6 +17,8 @@ export interface Ground {
   readonly sabotage: ReadonlySet<Sabotage>;
   /** What calls that left have cost the calls on whose behalf they were made. */
   readonly accounts: Accounts;
+  /** The calls on the way in. */
+  readonly progress: Progress;
   /** Aborts when the sidecar closes. */
   readonly signal: AbortSignal;
 }

@@ -3,12 +3,14 @@ import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
 import type { EndpointView, ServiceGateView } from './core/endpoint.ts';
 import type { Kit } from './core/kit.ts';
+import { Progress } from './core/progress.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
 import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance, type Near } from './filters/balance.ts';
 import { breaker } from './filters/breaker.ts';
+import { context } from './filters/context.ts';
 import { correlate } from './filters/correlate.ts';
 import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { type DescribeSettings, describe } from './filters/describe.ts';
@@ -35,6 +37,8 @@ export interface OutboundParts {
   readonly breakers: (service: ServiceView) => ServiceGateView | null;
   /** Where slow calls are remembered, for the calls on whose behalf they were made; absent: nobody asks. */
   readonly accounts?: Accounts;
+  /** The calls on the way in, of which those on the way out should be a part; absent: there is no way in. */
+  readonly progress?: Progress;
   /** Which of them stand in our zone; absent: nobody says. */
   readonly near?: Near;
 }
@@ -53,6 +57,8 @@ export interface OutboundSettings {
 /** Settings of the inbound filters. */
 export interface InboundSettings {
   readonly observe?: ObserveSettings;
+  /** Where the calls in progress are counted, for the way out; absent: nobody asks. */
+  readonly progress?: Progress;
   readonly deadline?: DeadlineSettings;
   readonly describe?: DescribeSettings;
   readonly authorize: AuthorizeSettings;
@@ -62,7 +68,15 @@ export interface InboundSettings {
 /** What happens to a call from our app on its way to a peer, from the top. */
 export const outbound = (
   kit: Kit,
-  { snapshots, discovery, endpoints, breakers, near, accounts = new Accounts('') }: OutboundParts,
+  {
+    snapshots,
+    discovery,
+    endpoints,
+    breakers,
+    near,
+    accounts = new Accounts(''),
+    progress = new Progress(),
+  }: OutboundParts,
   settings: OutboundSettings = {},
 ): Stack<Call, Attempt> => {
   const latencies = new Latencies(kit.clock);
@@ -71,6 +85,7 @@ export const outbound = (
   return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
+    .use(context(kit, progress)) //                             above all that uses the context, so that what is counted is what the app said
     .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
@@ -89,7 +104,7 @@ export const outbound = (
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>
   stack<Call>()
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
-    .use(observe(kit, 'inbound', settings.observe)) //          above every refusal, so that refusals are counted
+    .use(observe(kit, 'inbound', settings.observe, settings.progress)) // above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
     .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
     .use(authorize(kit, settings.authorize)) //                 above all that is done for a caller, so that nobody has it who may not call

@@ -3,6 +3,7 @@ import { pause } from './consul/pause.ts';
 import type { SidecarView } from './control/view.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
+import { Progress } from './core/progress.ts';
 import { Timer } from './core/wheel.ts';
 import { endpointReports } from './endpoint-reports.ts';
 import { Enrolment } from './enrolment.ts';
@@ -60,7 +61,7 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
   });
   const accounts = accountsOf(settings);
   const sidecar = new RunningSidecar(
-    { settings, kit, loop, origins, sabotage, accounts, signal: stop.signal },
+    { settings, kit, loop, origins, sabotage, accounts, progress: new Progress(), signal: stop.signal },
     stop,
   );
   try {

@@ -68,6 +68,7 @@ export const openWayIn = async (
   tellOnce(ground, unclearOnes());
   const stack = inbound(kit, {
     observe: settings.log,
+    progress: ground.progress,
     deadline: deadlinesOf(ground),
     faults: settings.faults,
     describe: { contract: own.contract },
@@ -91,6 +92,7 @@ export const openWayIn = async (
     at,
     name: 'peers',
     speaker: speakerOf(ground),
+    isApp: false,
     upstream: '',
     snapshots: origins.assembly.snapshot,
     service,

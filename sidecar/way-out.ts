@@ -53,6 +53,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       breakers: pool.breakers,
       near: pool.near,
       accounts: ground.accounts,
+      progress: ground.progress,
     },
     {
       observe: settings.log,
@@ -70,6 +71,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     limits: wireLimits(limits, limits['streams-app']),
     name: 'app',
     speaker: speakerOf(ground),
+    isApp: true,
     snapshots: snapshot,
     service,
     refusing: refusing(kit, 'outbound', settings.log),

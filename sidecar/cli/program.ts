@@ -10,6 +10,7 @@ import { Exit, UsageError } from './exit.ts';
 import { addLogLevel } from './log-level-command.ts';
 import type { RunOptions } from './run.ts';
 import type { SidecarOptions } from './sidecar.ts';
+import { addTypes } from './types/add.ts';
 
 /** Where a command leaves its exit code. */
 export interface Outcome {
@@ -36,6 +37,7 @@ export const program = (outcome: Outcome): Command => {
   addDoctor(outrigger, outcome);
   addCall(outrigger, outcome);
   addDemo(outrigger, outcome);
+  addTypes(outrigger, outcome);
   addBeside(outrigger, outcome);
   return outrigger;
 };

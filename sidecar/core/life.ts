@@ -49,6 +49,8 @@ export class Life {
   responseBytes = 0;
   /** The endpoint of the latest attempt, written by balance; retry looks elsewhere next. */
   at: EndpointView | null = null;
+  /** Attempts that have left for an endpoint; written by balance. */
+  attempts = 0;
   /** Half of the time that was granted is over; written by deadline. */
   isSlow = false;
   /** Whole milliseconds: small integers lie in the object itself, a fraction would be an object for each call. */

@@ -59,6 +59,7 @@ export const balance = (
     // Takes the trial; a call for which nothing better is left goes even when another has it.
     const beside = endpoint.gate === 'probing' && !endpoint.enter();
     call.life.at = endpoint;
+    call.life.attempts++;
     return next({ call, endpoint, begunAt, previous: met.length, beside });
   };
 };

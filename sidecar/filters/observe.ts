@@ -5,6 +5,7 @@ import { hopOf, itemsOf } from '../core/ledger-text.ts';
 import type { Witness } from '../core/life.ts';
 import type { Log } from '../core/log.ts';
 import type { Count, Histogram, Meter } from '../core/meter.ts';
+import { Progress } from '../core/progress.ts';
 import { Code, codeNames, ended, type From, type Status } from '../core/status.ts';
 import { AccessLines } from '../policies/access-lines.ts';
 import { nameInAuthority, plainName } from '../policies/service-name.ts';
@@ -37,14 +38,16 @@ export const observe = (
   { clock, meter, log }: Kit,
   direction: 'outbound' | 'inbound',
   { access }: ObserveSettings = { access: null },
+  progress: Progress = new Progress(),
 ): Filter<Call> => {
   const dropped = meter.count('outrigger_access_lines_dropped_total', direction);
   const lines = access === null ? null : new AccessLines(clock, access, dropped);
-  const edges = new Edges(meter, direction, { log, lines });
+  const edges = new Edges(meter, direction, { log, lines, progress });
   return function observe(call, next) {
     const service = direction === 'inbound' ? call.arrival.caller || 'anonymous' : edges.named(call);
     const record = new CallRecord(edges.of(service, call.method), clock, call);
     record.edge.inFlight.value++;
+    progress.running++;
     call.life.witness(record);
     try {
       return next(call);
@@ -56,10 +59,11 @@ export const observe = (
   };
 };
 
-/** Where lines about calls go, and about which. */
+/** Where calls are told of: in lines, those that are logged, and in a number, those that run. */
 interface Teller {
   readonly log: Log;
   readonly lines: AccessLines | null;
+  readonly progress: Progress;
 }
 
 /** What one call adds to its edge when it is over. */
@@ -79,6 +83,7 @@ class CallRecord implements Witness {
     const { edge } = this;
     const { arrival, life } = this.#call;
     edge.inFlight.value--;
+    edge.teller.progress.running--;
     edge.requestBytes.value += life.requestBytes;
     edge.responseBytes.value += life.responseBytes;
     const tookMs = life.endedAt(this.#clock) - arrival.arrivedAt;

@@ -129,6 +129,7 @@ export class Race extends Timer implements Waiter, Witness {
     if (own.at !== null) {
       this.#met = [...this.#met, own.at];
       this.#call.life.at = own.at;
+      this.#call.life.attempts++;
     }
     this.#armHedge();
   }

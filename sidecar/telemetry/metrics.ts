@@ -43,6 +43,11 @@ export const metrics: readonly MetricDefinition[] = [
     'direction',
   ),
   counter('outrigger_baggage_trimmed_total', 'Calls whose baggage was above the limits', 'direction'),
+  counter(
+    'outrigger_context_lost_total',
+    'Calls out that belong to no call in though some are in progress',
+    'method',
+  ),
   counter('outrigger_hops_exceeded_total', 'Calls refused because they had come through too many services'),
   counter('outrigger_flags_dropped_total', 'Calls whose baggage had no room for the flags'),
   counter('outrigger_deadline_expired_total', 'Calls ended because their time was over', 'direction'),

@@ -10,6 +10,16 @@ import type { CallerBody } from './caller-body.ts';
 import { encodeMessage } from './grpc-message.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
 
+/** What all streams of a listener have in common. */
+export interface Relaying {
+  /** Who speaks in messages of the mesh's own. */
+  readonly speaker: string;
+  readonly resets: Count;
+  readonly ledger: Ledger;
+  /** The callers are our own app: it may know what is nobody else's business. */
+  readonly isApp: boolean;
+}
+
 /**
  * CallerStream stands between a caller's stream and the stack: it hands in the request, and relays the reply.
  *
@@ -24,26 +34,19 @@ export class CallerStream implements StreamListener, ReplySink {
   readonly #speaker: string;
   readonly #resets: Count;
   readonly #ledger: Ledger;
+  readonly #isApp: boolean;
   #reply: Reply | null = null;
   #headSent = false;
   #over = false;
 
-  constructor(
-    stream: Stream,
-    body: CallerBody,
-    life: Life,
-    {
-      speaker,
-      resets,
-      ledger,
-    }: { readonly speaker: string; readonly resets: Count; readonly ledger: Ledger },
-  ) {
+  constructor(stream: Stream, body: CallerBody, life: Life, { speaker, resets, ledger, isApp }: Relaying) {
     this.#stream = stream;
     this.#body = body;
     this.#life = life;
     this.#speaker = speaker;
     this.#resets = resets;
     this.#ledger = ledger;
+    this.#isApp = isApp;
   }
 
   /** The call as it goes to the app, while it is in progress. */
@@ -116,6 +119,7 @@ export class CallerStream implements StreamListener, ReplySink {
     let fields = isWritten ? this.#ours(status, trailers) : trailers;
     if (status.code !== Code.OK || this.#life.isSlow)
       fields = this.#ledger.close(this.#life, fields, this.#stream.connection.loop.now(), isWritten);
+    if (this.#isApp && status.code !== Code.OK) fields = [...fields, ...this.#tries()];
     this.#body.close();
     this.#end(fields, never);
     this.#life.settle(status);
@@ -147,9 +151,18 @@ export class CallerStream implements StreamListener, ReplySink {
     const fields = ['grpc-status', String(status.code)];
     if (message !== '') fields.push('grpc-message', encodeMessage(message));
     if (!status.reached) fields.push('x-outrigger-reached', 'false');
-    else if (status.from === 'wire') fields.push('x-outrigger-from', 'wire');
+    // A peer hears of the wire alone, and only of calls that the app may have seen: its verdict hangs on it.
+    if (this.#isApp ? status.from !== 'peer' : status.reached && status.from === 'wire')
+      fields.push('x-outrigger-from', status.from);
     if (this.#life.id !== '') fields.push('x-request-id', this.#life.id);
     return [...fields, ...more];
+  }
+
+  /** How often an endpoint was tried, and which the last time: for our own app alone. */
+  #tries(): readonly string[] {
+    const { attempts, at } = this.#life;
+    if (attempts === 0 || at === null) return [];
+    return ['x-outrigger-attempts', String(attempts), 'x-outrigger-endpoint', at.address.id];
   }
 
   #release(): void {

@@ -12,7 +12,7 @@ import type { Snapshot } from '../core/snapshot.ts';
 import type { Stack } from '../core/stack.ts';
 import { Code, ended, refused } from '../core/status.ts';
 import { CallerBody } from './caller-body.ts';
-import { CallerStream } from './caller-stream.ts';
+import { CallerStream, type Relaying } from './caller-stream.ts';
 import { HttpAnswer, http1Fields, http1Refusal } from './http-answer.ts';
 import { Recording, type RecordingBudget } from './recording.ts';
 import { type RequestHead, readHead } from './words.ts';
@@ -22,6 +22,8 @@ export interface IntakeOptions {
   readonly kit: Kit;
   /** Who speaks in messages of the mesh's own: `outrigger orders`. */
   readonly speaker: string;
+  /** The callers are our own app. */
+  readonly isApp: boolean;
   /** The upstream that this port stands for, or the empty string. */
   readonly upstream: string;
   readonly snapshots: Cell<Snapshot>;
@@ -46,14 +48,14 @@ const mostRemembered = 4096;
 /** Intake turns a stream into a call, runs it through the stack, and has the reply relayed. */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #relaying: ConstructorParameters<typeof CallerStream>[3];
+  readonly #relaying: Relaying;
   readonly #paths: Set<string> = new Set();
   readonly #authorities: Set<string> = new Set();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    const { speaker, ledger, kit } = options;
-    this.#relaying = { speaker, ledger, resets: kit.meter.count('outrigger_resets_total', 'caller') };
+    const { speaker, ledger, kit, isApp } = options;
+    this.#relaying = { speaker, ledger, isApp, resets: kit.meter.count('outrigger_resets_total', 'caller') };
   }
 
   /** A stream has begun. `caller`: the service that a verified peer's certificate names, or empty. */

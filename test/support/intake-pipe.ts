@@ -87,6 +87,7 @@ export const intakeOnPipe = (words: IntakeWords = {}): PipedIntake => {
   const intake = new Intake({
     kit,
     speaker: 'outrigger web',
+    isApp: false,
     upstream: '',
     snapshots: new Cell(snapshot()),
     service: (call): Promise<Reply> => {

@@ -26,6 +26,7 @@ describe('the stacks', () => {
     expect(setUp().filters.names).toEqual([
       'correlate', // first: every line below can be told apart
       'observe', // above every refusal
+      'context', // above all that uses it
       'hops', // above all that is done for a call
       'govern', // above all that can be tuned
       'deadline', // above all that waits

@@ -28,13 +28,10 @@ export const startLoad = (mesh: Mesh, doings: readonly Doing[]): Pick<Methods<St
     let id = '';
     let failure: MeshError | null = null;
     try {
-      await mesh.begin(
-        () => {
-          id = mesh.context()?.correlationId ?? '';
-          return run();
-        },
-        { timeoutMs: patienceMs },
-      );
+      await mesh.run({ timeout: patienceMs }, () => {
+        id = mesh.context()?.correlationId ?? '';
+        return run();
+      });
     } catch (error) {
       failure = error instanceof MeshError ? error : new MeshError(Code.UNKNOWN, String(error));
     }

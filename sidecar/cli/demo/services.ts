@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { protoFolder } from '../../../sdk/grpc.ts';
+import { protoFolder } from '../../../sdk/grpc/load.ts';
 import { type Definition, definition } from '../../../sdk/index.ts';
 
 /** What the storefront calls, besides receipts. */

@@ -61,7 +61,7 @@ test('every call names its service in :authority, over one connection', async ()
 test('a failure is a MeshError with code, message, id and who decided', async () => {
   const server = await far({
     take: (_, call) => {
-      if (call.metadata.get('far')[0] === 'away') call.trailers.set('x-outrigger-reached', 'false');
+      if (call.metadata.get('far') === 'away') call.trailers.set('x-outrigger-reached', 'false');
       throw new MeshError(Code.NOT_FOUND, 'no such sku');
     },
   });
@@ -74,12 +74,12 @@ test('a failure is a MeshError with code, message, id and who decided', async ()
     message: 'no such sku',
     service: 'shop',
     method: '/shop.v1.Shop/Take',
-    from: 'peer',
+    decidedBy: 'peer',
     reached: true,
   });
   expect((error as MeshError).correlationId).toMatch(/^[0-9a-f]{32}$/);
   const refused = await shop.take({ sku: 'oar' }, { metadata: { far: 'away' } }).catch((thrown) => thrown);
-  expect(refused).toMatchObject({ from: 'mesh', reached: false });
+  expect(refused).toMatchObject({ decidedBy: 'mesh', reached: false });
 });
 
 test('a call ends at its timeout, and a signal cancels it', async () => {
@@ -92,20 +92,20 @@ test('a call ends at its timeout, and a signal cancels it', async () => {
       }),
     )
   ).client(Shop, 'shop');
-  await expect(shop.take({ sku: 'oar' }, { timeoutMs: 30 })).rejects.toMatchObject({
+  await expect(shop.take({ sku: 'oar' }, { timeout: 30 })).rejects.toMatchObject({
     code: Code.DEADLINE_EXCEEDED,
   });
   await stopped.promise;
   const controller = new AbortController();
   const call = shop.take({ sku: 'oar' }, { signal: controller.signal });
   controller.abort();
-  await expect(call).rejects.toMatchObject({ code: Code.CANCELLED, from: 'sdk' });
+  await expect(call).rejects.toMatchObject({ code: Code.CANCELLED, decidedBy: 'sdk' });
   await expect(shop.take({ sku: 'oar' }, { signal: controller.signal })).rejects.toMatchObject({
     code: Code.CANCELLED,
   });
-  await expect(shop.take({ sku: 'oar' }, { timeoutMs: 0 })).rejects.toMatchObject({
+  await expect(shop.take({ sku: 'oar' }, { timeout: 0 })).rejects.toMatchObject({
     code: Code.DEADLINE_EXCEEDED,
-    from: 'sdk',
+    decidedBy: 'sdk',
   });
 });
 
@@ -150,7 +150,7 @@ test('requests that throw end the call, and the caller gets what was thrown', as
 });
 
 test('without a sidecar connecting fails, saying where it looked and what to do', async () => {
-  await expect(connect({ sidecar: '127.0.0.1:1', timeoutMs: 50 })).rejects.toThrow(
+  await expect(connect({ sidecar: '127.0.0.1:1', timeout: 50 })).rejects.toThrow(
     /no sidecar answers at 127\.0\.0\.1:1 within 50 ms: start the app with 'outrigger run'/,
   );
 });
@@ -161,7 +161,7 @@ test('a sidecar that has gone is named in the error', async () => {
   await server.stop(0);
   await expect(mesh.client(Shop, 'shop').take({ sku: 'oar' })).rejects.toMatchObject({
     code: Code.UNAVAILABLE,
-    from: 'sdk',
+    decidedBy: 'sdk',
     message: expect.stringContaining(`the sidecar at ${server.address} does not answer`),
   });
 });

@@ -70,10 +70,12 @@ test('a MeshError is told as it is, trailers too, and is no surprise for the log
   expect(thrown).toEqual([]);
 });
 
-test('an answer that cannot be written is INTERNAL, not silence', async () => {
-  const mesh = await meshAt(await far());
+test('an answer that does not fit its definition is a failure for both sides, not silence', async () => {
+  const thrown: unknown[] = [];
+  const mesh = await meshAt(await far(), { onError: (error) => void thrown.push(error) });
   const app = await near(mesh, { take: () => undefined as unknown as Left });
-  await expect(rawTake(app, new Metadata()).reply).rejects.toMatchObject({ code: Code.INTERNAL });
+  await expect(rawTake(app, new Metadata()).reply).rejects.toMatchObject({ code: Code.UNKNOWN });
+  expect((thrown[0] as Error).message).toBe('/shop.v1.Shop/Take: the answer does not fit its definition');
 });
 
 test('a service without an answer for each method is refused at once', async () => {

@@ -1,14 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import {
-  Client as Channel,
-  credentials,
+  type ConnectOptions,
+  connect,
+  type Definition,
+  definition,
+  type Mesh,
   type Metadata,
-  type MethodDefinition,
-  type ServiceError,
-} from '../../../sdk/grpc.ts';
-import { type ConnectOptions, connect, type Definition, definition, type Mesh } from '../../../sdk/index.ts';
+} from '../../../sdk/index.ts';
 import type { Methods } from '../../../sdk/methods.ts';
 import { openServer, type Served } from '../../../sdk/serve.ts';
 
@@ -62,9 +63,11 @@ export const far = async (methods: Partial<Methods<Shop>> = {}): Promise<Served>
   const home = {
     contexts: new AsyncLocalStorage<never>(),
     now: () => performance.now(),
+    middleware: [],
     onError: () => {},
+    serving: () => () => {},
   };
-  const served = await openServer(home, Shop, { ...plainShop, ...methods }, { port: 0 });
+  const served = await openServer(grpc, home, Shop, { ...plainShop, ...methods }, { port: 0 });
   later(() => served.stop(0));
   return served;
 };
@@ -79,7 +82,7 @@ export const meshAt = async (served: Served, options: ConnectOptions = {}): Prom
 /** The app under test: serves `methods`, behind a channel that knows nothing of meshes. */
 export const near = async (mesh: Mesh, methods: Partial<Methods<Shop>>): Promise<Raw> => {
   const served = await mesh.serve(Shop, { ...plainShop, ...methods }, { port: 0 });
-  const channel = new Channel(served.address, credentials.createInsecure());
+  const channel = new grpc.Client(served.address, grpc.credentials.createInsecure());
   later(async () => {
     channel.close();
     await served.stop(0);
@@ -89,7 +92,7 @@ export const near = async (mesh: Mesh, methods: Partial<Methods<Shop>>): Promise
 
 export interface Raw {
   readonly served: Served;
-  readonly channel: Channel;
+  readonly channel: grpc.Client;
 }
 
 /** A unary call as any client would make it. */
@@ -98,7 +101,7 @@ export const rawTake = (
   metadata: Metadata,
   options: { deadline?: number } = {},
 ): { readonly reply: Promise<Left>; cancel(): void } => {
-  const method = Shop['Take'] as MethodDefinition<Item, Left>;
+  const method = Shop['Take'] as grpc.MethodDefinition<Item, Left>;
   let cancel = (): void => {};
   const reply = new Promise<Left>((resolve, reject) => {
     const call = channel.makeUnaryRequest(
@@ -106,9 +109,9 @@ export const rawTake = (
       method.requestSerialize,
       method.responseDeserialize,
       { sku: 'oar' },
-      metadata,
+      grpc.Metadata.fromHttp2Headers(Object.fromEntries(metadata) as Record<string, string>),
       options,
-      (error: ServiceError | null, left?: Left) => (error === null ? resolve(left!) : reject(error)),
+      (error: grpc.ServiceError | null, left?: Left) => (error === null ? resolve(left!) : reject(error)),
     );
     cancel = () => call.cancel();
   });

@@ -1,4 +1,10 @@
-import { connect, type Definition, type Mesh, type Methods, type Served } from '../../../../sdk/index.ts';
+import {
+  connect,
+  type Mesh,
+  type Methods,
+  type Served,
+  type ServerInterface,
+} from '../../../../sdk/index.ts';
 import { type Line, openDiary } from '../diary.ts';
 import { type Stage, stageDefinition } from '../services.ts';
 import { tellServed } from './telling.ts';
@@ -22,7 +28,11 @@ export const startApp = async (): Promise<App> => {
 };
 
 /** Serves what the app is in the mesh, telling of each call. */
-export const serveApp = <S>(app: App, definition: Definition<S>, methods: Methods<S>): Promise<Served> =>
+export const serveApp = <D extends object>(
+  app: App,
+  definition: D,
+  methods: Methods<ServerInterface<D>>,
+): Promise<Served> =>
   app.mesh.serve(definition, tellServed(app.tell, methods), { port: Number(process.env['PORT']) });
 
 /** Serves the stage, and says that the app is ready. */

@@ -21,7 +21,7 @@ await serveApp(app, ordersDefinition(), {
     return {
       reservedBy: reserved.instance,
       paidCents: paid.cents,
-      express: call.flags.get('express') === 'on',
+      express: call.flags.boolean('express', false),
     };
   },
   browse: async function* ({ sku }) {

@@ -1,45 +1,21 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ChannelOptions, Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import {
-  type ChannelOptions,
-  Client,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  credentials,
-  Metadata,
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type ServiceError,
-  type UntypedHandleCall,
-} from '@grpc/grpc-js';
-import { loadSync, type Options, type PackageDefinition } from '@grpc/proto-loader';
-
-// The SDK's only door to grpc-js and proto-loader.
-export {
-  Client,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  credentials,
-  Metadata,
-  type MethodDefinition,
+  loadSync,
+  type MessageTypeDefinition,
+  type Options,
   type PackageDefinition,
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type ServiceError,
-  type UntypedHandleCall,
-};
+} from '@grpc/proto-loader';
+import { Metadata } from '../metadata.ts';
+
+// This folder is the SDK's only door to grpc-js and proto-loader.
+
+export type Grpc = typeof import('@grpc/grpc-js');
+
+/** grpc-js, loaded by the first mesh: whoever only imports the SDK does not wait for it. */
+export const loadGrpc = (): Promise<Grpc> => import('@grpc/grpc-js');
 
 const largestMessage = 64 * 1024 * 1024;
 
@@ -50,7 +26,7 @@ const common: ChannelOptions = {
   'grpc.enable_channelz': 0,
 };
 
-/** Options of the channel to the sidecar. */
+/** Options of a channel to the sidecar. */
 export const channelOptions: ChannelOptions = {
   ...common,
   // Retries belong to the sidecar: two layers that retry multiply.
@@ -58,8 +34,6 @@ export const channelOptions: ChannelOptions = {
   // An http_proxy in the environment would take the mesh's calls elsewhere.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
-  // Two meshes in one process do not share connections.
-  'grpc.use_local_subchannel_pool': 1,
   // The sidecar is on this machine: one that comes back is found at once.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
@@ -78,6 +52,20 @@ const shape: Options = { longs: Number, enums: String, defaults: true, oneofs: t
 export const loadProto = (path: string, includeDirs: readonly string[]): PackageDefinition =>
   loadSync(path, { ...shape, includeDirs: [...includeDirs] });
 
+/** How one message type is written and read. */
+export type MessageCodec = Pick<MessageTypeDefinition<object, object>, 'serialize' | 'deserialize'>;
+
+/** The message types of a .proto file by full name. */
+export const messageCodecs = (
+  path: string,
+  includeDirs: readonly string[],
+): ReadonlyMap<string, MessageCodec> => {
+  const codecs = new Map<string, MessageCodec>();
+  for (const [name, entry] of Object.entries(loadProto(path, includeDirs)))
+    if ('serialize' in entry) codecs.set(name, entry as unknown as MessageCodec);
+  return codecs;
+};
+
 /** The folder of the project's own .proto files, from sources and from built files alike. */
 export const protoFolder = (): string => {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -88,4 +76,19 @@ export const protoFolder = (): string => {
     folder = above;
   }
   return join(folder, 'proto');
+};
+
+/** Metadata as grpc-js has it. */
+export const toGrpc = (grpc: Grpc, metadata: Metadata): GrpcMetadata => {
+  const out = new grpc.Metadata();
+  for (const [name, value] of metadata) out.add(name, value);
+  return out;
+};
+
+/** Metadata of grpc-js as ours. What a peer sent is kept as far as it can be sent on. */
+export const fromGrpc = (metadata: GrpcMetadata): Metadata => {
+  const out = new Metadata();
+  for (const name of Object.keys(metadata.getMap()))
+    for (const value of metadata.get(name)) out.append(name, value);
+  return out;
 };

@@ -1,0 +1,75 @@
+import type { ChannelInterface } from '@grpc/grpc-js';
+import { Code } from '../../sidecar/core/status.ts';
+import type { CallHead, CallListener, Channel, Line } from '../channel.ts';
+import { MeshError } from '../mesh-error.ts';
+import { channelOptions, fromGrpc, type Grpc, toGrpc } from './load.ts';
+
+/** The longest deadline that grpc-js does not turn into a negative one: 2^31 - 1 ms. */
+const longestMs = 2 ** 31 - 1;
+
+/** How grpc-js words what it decided itself, without the sidecar. */
+const withoutSidecar = /^(No connection established|Name resolution failed|Channel has been shut down)/;
+
+/**
+ * Dials the sidecar. Rejects after `timeoutMs` with where it looked. Below grpc-js's client, at its channel: messages
+ * are asked for one by one, and no stream of Node's stands between.
+ */
+export const openChannel = async (grpc: Grpc, sidecar: string, timeoutMs: number): Promise<Channel> => {
+  const channel = new grpc.Channel(sidecar, grpc.credentials.createInsecure(), {
+    ...channelOptions,
+    // Two meshes in one process do not share connections.
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  await ready(grpc, channel, sidecar, timeoutMs);
+  return {
+    open: (head, listener) => openCall(grpc, channel, head, listener),
+    close: () => channel.close(),
+  };
+};
+
+const ready = (grpc: Grpc, channel: ChannelInterface, sidecar: string, timeoutMs: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const until = Date.now() + timeoutMs;
+    const look = (error?: Error): void => {
+      const state = channel.getConnectivityState(true);
+      if (state === grpc.connectivityState.READY) return resolve();
+      if (error === undefined) return channel.watchConnectivityState(state, until, look);
+      channel.close();
+      reject(
+        new MeshError(
+          Code.UNAVAILABLE,
+          `no sidecar answers at ${sidecar} within ${timeoutMs} ms: start the app with 'outrigger run', or set ` +
+            'OUTRIGGER_APP to the app listener of a sidecar that runs, host:port or unix:PATH',
+          { cause: error },
+        ),
+      );
+    };
+    look();
+  });
+
+const openCall = (
+  grpc: Grpc,
+  channel: ChannelInterface,
+  { service, path, metadata, leftMs }: CallHead,
+  listener: CallListener,
+): Line => {
+  const deadline = leftMs > longestMs ? Number.POSITIVE_INFINITY : Date.now() + leftMs;
+  const call = channel.createCall(path, deadline, service, null, undefined);
+  call.start(toGrpc(grpc, metadata), {
+    onReceiveMetadata: (headers) => listener.headers(fromGrpc(headers)),
+    onReceiveMessage: (octets: Buffer) => listener.message(octets),
+    onReceiveStatus: ({ code, details, metadata: trailers }) =>
+      listener.ended({
+        code,
+        message: details,
+        trailers: fromGrpc(trailers),
+        isUnconnected: code === grpc.status.UNAVAILABLE && withoutSidecar.test(details),
+      }),
+  });
+  return {
+    send: (octets, taken) => call.sendMessageWithContext({ callback: taken }, octets),
+    end: () => call.halfClose(),
+    read: () => call.startRead(),
+    cancel: () => call.cancelWithStatus(grpc.status.CANCELLED, 'cancelled by the app'),
+  };
+};
