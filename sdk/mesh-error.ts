@@ -1,5 +1,5 @@
 import { type Hop, linesOf, mostOf, readLedger } from '../sidecar/core/ledger-text.ts';
-import { type Code, codeNames } from '../sidecar/core/status.ts';
+import { Code, codeNames } from '../sidecar/core/status.ts';
 import type { End } from './channel.ts';
 import { detailsIn, type ErrorDetail, withDetails } from './error-details.ts';
 import { Metadata } from './metadata.ts';
@@ -137,6 +137,17 @@ const deciders: Readonly<Record<DecidedBy, string>> = {
   sdk: 'this process decided so, before or after it asked its sidecar',
 };
 
+/** What grpc-js says of a connection, without its frame: `connect ECONNREFUSED 127.0.0.1:15001`. */
+const reasonIn = (message: string): string =>
+  /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(message)?.[1] ?? message;
+
+/** The message of a deadline that passed names who had the time, whoever wrote it. */
+const withSpent = (code: number, message: string, trailers: Metadata): string => {
+  if (code !== Code.DEADLINE_EXCEEDED || message.includes('most of the time went to')) return message;
+  const most = mostOf(readLedger(trailers.text('x-outrigger-ledger')) ?? []);
+  return most === '' ? message : `${message}; most of the time went to ${most}`;
+};
+
 /** What a failed call says of itself, in our words. `sidecar`: the address that was dialled. */
 export const meshErrorOf = (
   { code, message, trailers, isUnconnected }: End,
@@ -146,12 +157,12 @@ export const meshErrorOf = (
   if (isUnconnected === true)
     return new MeshError(
       code,
-      `the sidecar at ${sidecar} does not answer (${message}): is it running, and is OUTRIGGER_APP its app listener?`,
+      `the sidecar at ${sidecar} does not answer (${reasonIn(message)}): is it running, and is OUTRIGGER_APP its app listener?`,
       { ...facts, trailers },
     );
   const from = trailers.text('x-outrigger-from');
   const reached = trailers.text('x-outrigger-reached') !== 'false';
-  return new MeshError(code, message, {
+  return new MeshError(code, withSpent(code, message, trailers), {
     ...facts,
     decidedBy: from === 'wire' || from === 'mesh' ? from : reached ? 'peer' : 'mesh',
     reached,
