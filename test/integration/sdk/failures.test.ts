@@ -9,6 +9,7 @@ const steady = (text: string): string =>
     .replace(/\b\d+(\.\d+)? of \d+ ms/g, '290 of 300 ms')
     .replace(/\b\d+ ms ago/g, '20 ms ago')
     .replace(/\((\d+) ms\)/g, '(300 ms)')
+    .replace(/\b\d+\.\d+ ms/g, '300 ms')
     .replace(/\bin \d+(\.\d+)? ms/g, 'in 300 ms')
     .replace(/\b\d+(\.\d+)?s,LB pick: \d+(\.\d+)?s/g, '')
     .replace(/\|/g, '\\|');
