@@ -90,7 +90,8 @@ const failureOf = (home: ServeHome, visit: Visit, thrown: unknown): Answered => 
     } catch (unfit) {
       return failureOf(home, visit, unfit);
     }
-  home.onError(thrown, context);
+  // What fails because its caller is gone is no news.
+  if (!visit.over) home.onError(thrown, context);
   const message = `${context.method} threw: its log says what, under the id ${context.correlationId}`;
   return { code: Code.UNKNOWN, message, trailers: call.trailers };
 };
