@@ -1,8 +1,8 @@
 import { type ConnectOptions, connect, type Mesh, type Methods } from '../../sdk/index.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/index.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
-import { far, plainShop, Shop } from '../unit/sdk/stage.ts';
 import { freePorts } from './free-ports.ts';
+import { openShop, plainShop, Shop } from './shop.ts';
 
 /** `web` calls `middle`, whose app calls `shop`: each with a sidecar, in this process, without TLS. */
 export interface MiddleMesh {
@@ -43,7 +43,9 @@ export const middleMesh = async (
   const before = (name: string, port: number, services: object): Promise<Sidecar> =>
     start(name, { service: { name, port }, listen: { ...quiet, peers } }, services);
   try {
-    const shop = keep(await before('shop', (await far()).port, {}));
+    const last = await openShop();
+    ends.push(() => last.stop(0));
+    const shop = keep(await before('shop', last.port, {}));
     const [port] = (await freePorts(1)) as [number];
     const middle = keep(await before('middle', port, { shop: [shop.ports.peers] }));
     const mesh = keep(await connect({ ...options, sidecar: middle.ports.app }));

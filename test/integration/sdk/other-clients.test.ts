@@ -85,7 +85,7 @@ describe("NestJS's gRPC client, unmodified", () => {
       transport: Transport.GRPC,
       options: {
         package: 'shop.v1',
-        protoPath: join(import.meta.dirname, '../../unit/sdk/shop.proto'),
+        protoPath: join(import.meta.dirname, '../../support/shop.proto'),
         url: upstream,
       },
     });
