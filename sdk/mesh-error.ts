@@ -7,10 +7,22 @@ import { Metadata } from './metadata.ts';
 /**
  * Who decided that a call fails: the app at the far end, the transport on the way (a connection that broke), a rule
  * of the mesh (a deadline, an intention, a gate that is shut), or this SDK.
+ *
+ * @example
+ * const blame: Record<DecidedBy, string> = { peer: 'the app', wire: 'the network', mesh: 'a rule', sdk: 'ourselves' };
+ * await inventory.reserve({ sku: 'none' }).catch((error: MeshError) => console.log(blame[error.decidedBy]));
  */
 export type DecidedBy = 'peer' | 'wire' | 'mesh' | 'sdk';
 
-/** What is known of a failure beside its code and message. */
+/**
+ * What is known of a failure beside its code and message.
+ *
+ * @example
+ * const facts: MeshErrorFacts = {
+ *   details: [{ type: 'google.rpc.BadRequest', fieldViolations: [{ field: 'sku', description: 'is empty' }] }],
+ * };
+ * console.log(new MeshError(Code.INVALID_ARGUMENT, 'no sku', facts).details.length);
+ */
 export interface MeshErrorFacts {
   readonly correlationId?: string;
   /** Name of the service called. */
@@ -31,7 +43,12 @@ export interface MeshErrorFacts {
  * MeshError is how a call fails: for the caller, who catches it, and for whoever serves, who throws it.
  *
  * @example
- * throw new MeshError(Code.NOT_FOUND, `no sku '${sku}'`);
+ * const reserve = ({ sku }: { sku: string }) => {
+ *   throw new MeshError(Code.NOT_FOUND, `no sku '${sku}'`); // the caller gets code and message as they are
+ * };
+ * const served = await mesh.serve(Inventory, { ...stock, reserve }, { port: 0 });
+ * await inventory.reserve({ sku: 'none' }).catch((error: MeshError) => console.log(error.explain()));
+ * await served.stop();
  */
 export class MeshError extends Error {
   override readonly name: string = 'MeshError';

@@ -10,6 +10,22 @@ import { type InboundCall, Visit } from './visit.ts';
 /**
  * What answers a service: a plain function per method of its interface. It may throw: a MeshError is told to the
  * caller as it is, anything else as UNKNOWN, and goes to the log.
+ *
+ * @example
+ * const methods: Methods<Inventory> = {
+ *   reserve: ({ sku }, call) => {
+ *     if (sku === '') throw new MeshError(Code.INVALID_ARGUMENT, `${call.caller} named no sku`);
+ *     return { left: 3 };
+ *   },
+ *   async *watch() {
+ *     yield { left: 3 };
+ *   },
+ *   async *count(skus) {
+ *     for await (const { sku } of skus) yield { sku, left: 3 };
+ *   },
+ * };
+ * const served = await mesh.serve(Inventory, methods, { port: 0 });
+ * await served.stop();
  */
 export type Methods<S> = {
   readonly [Method in keyof S]: S[Method] extends (input: infer Input) => infer Output

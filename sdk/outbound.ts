@@ -5,7 +5,13 @@ import { type Duration, millisecondsOf } from './duration.ts';
 import { MeshError, type MeshErrorFacts } from './mesh-error.ts';
 import { Metadata, type MetadataInit } from './metadata.ts';
 
-/** How one call is made. */
+/**
+ * How one call is made.
+ *
+ * @example
+ * const options: CallOptions = { timeout: '200ms', signal: AbortSignal.timeout(1000), onTrailers: (trailers) => console.log([...trailers]) };
+ * await inventory.reserve({ sku: 'oar' }, options);
+ */
 export interface CallOptions {
   /** What the call may take; the deadline of the call being served holds too, the earlier one wins. */
   readonly timeout?: Duration;

@@ -8,7 +8,14 @@ import { implement, type Methods, type ServeHome } from './methods.ts';
 import { Reflection, reflectionDefinition } from './reflection.ts';
 import type { ServerInterface } from './typed.ts';
 
-/** Where an app answers. Plaintext on this machine: its sidecar alone speaks to others. */
+/**
+ * Where an app answers. Plaintext on this machine: its sidecar alone speaks to others.
+ *
+ * @example
+ * const place: ServePlace = { socket: '/tmp/inventory.sock' }; // or { port: 50051 }
+ * const served = await mesh.serve(Inventory, stock, place);
+ * await served.stop();
+ */
 export type ServePlace =
   | {
       /** 0 picks a free one. */
@@ -21,7 +28,14 @@ export type ServePlace =
       readonly socket: string;
     };
 
-/** An app that answers. */
+/**
+ * An app that answers.
+ *
+ * @example
+ * const served: Served = await mesh.serve(Inventory, stock, { port: 0 });
+ * served.serving(false); // callers are told to go elsewhere
+ * await served.stop(5000);
+ */
 export interface Served {
   /** `host:port` or `unix:PATH`. */
   readonly address: string;
