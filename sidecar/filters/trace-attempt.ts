@@ -1,6 +1,8 @@
 import type { Attempt } from '../core/call.ts';
-import type { Filter } from '../core/filter.ts';
+import type { Filter, Service } from '../core/filter.ts';
+import type { Reply } from '../core/reply.ts';
 import { Code, ended } from '../core/status.ts';
+import type { CallSpan } from '../core/trace.ts';
 
 /**
  * Tells of each attempt as a span of its own, so that a retry and its endpoint can be seen.
@@ -16,17 +18,22 @@ import { Code, ended } from '../core/status.ts';
  * as it is handed on ends the span, else the call's end does, for there will be no other attempt.
  */
 export const traceAttempt = (): Filter<Attempt> =>
-  async function traceAttempt(attempt, next) {
-    const { call } = attempt;
-    if (call.span === null) return next(attempt);
-    const span = call.span.attempt(attempt);
-    try {
-      const reply = await next({ ...attempt, call: call.traced(call.span, span.traceparent) });
-      if (reply.over === null) call.life.witness(span);
-      else span.over(reply.over);
-      return reply;
-    } catch (bug) {
-      span.over(ended(Code.INTERNAL, 'a filter threw'));
-      throw bug;
-    }
+  function traceAttempt(attempt, next) {
+    const { span } = attempt.call;
+    // Not async: most calls are not sampled, and must not pay for a promise more.
+    return span === null ? next(attempt) : told(span, attempt, next);
   };
+
+const told = async (tracing: CallSpan, attempt: Attempt, next: Service<Attempt>): Promise<Reply> => {
+  const { call } = attempt;
+  const span = tracing.attempt(attempt);
+  try {
+    const reply = await next({ ...attempt, call: call.traced(tracing, span.traceparent) });
+    if (reply.over === null) call.life.witness(span);
+    else span.over(reply.over);
+    return reply;
+  } catch (bug) {
+    span.over(ended(Code.INTERNAL, 'a filter threw'));
+    throw bug;
+  }
+};

@@ -27,7 +27,14 @@ const shareOf = (ratio: number): Decision => {
   const bound = ratio === 1 ? 2 ** 32 : Math.floor(ratio * 0xffffffff);
   return (traceparent) => {
     let folded = 0;
-    for (let at = 3; at < 35; at += 8) folded ^= Number.parseInt(traceparent.slice(at, at + 8), 16);
+    for (let word = 3; word < 35; word += 8) {
+      let part = 0;
+      for (let at = word; at < word + 8; at++) {
+        const digit = traceparent.charCodeAt(at);
+        part = (part << 4) | (digit < letterA ? digit - 0x30 : digit - letterA + 10);
+      }
+      folded ^= part;
+    }
     return folded >>> 0 < bound;
   };
 };
