@@ -77,4 +77,12 @@ describe('with tracing on', () => {
     expect(errors).toContain('imported @opentelemetry/api'); // control: what an app imports is seen
     expect(receiver.spans).toEqual([]);
   });
+
+  it('and not installed, calls go on; sidecar and SDK say what to install', async () => {
+    const { failed, loaded, errors, code } = await run(grpc(), 'missing');
+    expect({ failed, loaded, code }).toEqual({ failed: 'MeshError', loaded: 0, code: 0 });
+    const lines = errors.split('\n').filter((line) => line.includes('no traces'));
+    expect(lines).toHaveLength(2);
+    for (const line of lines) expect(line).toMatch(/"level":"warn".*npm install @opentelemetry\/sdk-node@/);
+  });
 });

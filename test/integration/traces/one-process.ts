@@ -1,14 +1,24 @@
-import { createRequire } from 'node:module';
+import Module, { createRequire } from 'node:module';
 import { connect } from '../../../sdk/index.ts';
 import { startSidecar } from '../../../sidecar/index.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
+import { openLog } from '../../../sidecar/telemetry/log.ts';
 import { Shop } from '../../support/traced-chain.ts';
 
 // A process of its own: a sidecar and an app, one call, and then a line that says what of OpenTelemetry was loaded. With
-// `global` the app has a tracer provider of its own; with `stays` nobody closes the mesh.
+// `missing` the packages are not installed; with `global` the app has a tracer provider of its own; with `stays` nobody closes the mesh.
 
 const words = process.argv.slice(2);
 const require = createRequire(import.meta.url);
+
+if (words.includes('missing')) {
+  const resolver = Module as unknown as { _resolveFilename(name: string, ...more: unknown[]): string };
+  const resolve = resolver._resolveFilename;
+  resolver._resolveFilename = (name, ...more) => {
+    if (!name.startsWith('@opentelemetry/')) return resolve(name, ...more);
+    throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
+  };
+}
 
 if (words.includes('global')) {
   const { trace } = await import('@opentelemetry/api');
@@ -27,7 +37,9 @@ const settings = {
   discovery: { static: { services: {} } },
   identity: 'none',
 };
-const sidecar = await startSidecar(readSettings(JSON.stringify(settings), 'alone.yaml', '/').settings);
+const sidecar = await startSidecar(readSettings(JSON.stringify(settings), 'alone.yaml', '/').settings, {
+  log: openLog({ level: 'warn' }),
+});
 await sidecar.ready;
 const mesh = await connect({ sidecar: sidecar.ports.app });
 const failed = await mesh
