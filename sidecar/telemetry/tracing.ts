@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type * as Api from '@opentelemetry/api';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import type { Kit } from '../core/kit.ts';
+import type { LogFields } from '../core/log.ts';
 import type { Tracer } from '../core/trace.ts';
 import { isRegistered } from '../core/tracing-global.ts';
 import {
@@ -39,23 +40,37 @@ const farewellMs = 2000;
 export const openTracer = (kit: Kit, service: string, environment: Environment): OpenTracer | null => {
   const variable = tracingAskedBy(environment);
   if (variable === null) return null;
-  const loaded = load();
-  if (loaded === null) {
-    const remedy = `npm install ${tracingPackages}, or set OTEL_SDK_DISABLED=true`;
-    kit.log.warn({ variable, remedy }, 'no traces: OpenTelemetry is asked for, but not installed');
+  // Whatever is wrong, no call is worse off for it than without traces.
+  const without = (fields: LogFields, why: string): null => {
+    kit.log.warn({ variable, ...fields }, `no traces: ${why}`);
     return null;
+  };
+  try {
+    const loaded = load();
+    const remedy = `npm install ${tracingPackages}, or set OTEL_SDK_DISABLED=true`;
+    if (loaded === null) return without({ remedy }, 'OpenTelemetry is asked for, but not installed');
+    const opened = open(kit, loaded, namesService(environment) ? '' : service, environment);
+    if (opened === null)
+      return without(
+        { remedy: 'OTEL_TRACES_EXPORTER must be otlp, console, zipkin or none' },
+        'no exporter could be made',
+      );
+    kit.log.info({ variable }, 'traces are exported');
+    return opened;
+  } catch (error) {
+    return without({ error }, 'OpenTelemetry cannot be started as its variables say');
   }
+};
+
+const open = (kit: Kit, loaded: Loaded, service: string, environment: Environment): OpenTracer | null => {
   const { api } = loaded;
   const diagnostics = watchDiagnostics(kit, api.diag, environment);
-  const own = isRegistered('trace') ? null : startOwn(loaded, namesService(environment) ? '' : service);
+  const own = isRegistered('trace') ? null : startOwn(loaded, service);
   const provider = own === null ? api.trace.getTracerProvider() : own.provider;
   if (provider === null) {
     diagnostics.leave();
-    const remedy = 'OTEL_TRACES_EXPORTER must be otlp, console, zipkin or none';
-    kit.log.warn({ variable, remedy }, 'no traces: no exporter could be made');
     return null;
   }
-  kit.log.info({ variable }, 'traces are exported');
   const rootOf = own === null ? () => {} : own.rootOf;
   return {
     tracer: spanTracer(kit, { api, tracer: provider.getTracer(scope), rootOf }),

@@ -195,5 +195,7 @@ describe('a call that is refused', () => {
       'outrigger.reached': false,
       'outrigger.attempts': 0,
     });
+    // A name that nobody asked for yet is waited for, a second at most.
+    expect(refused.attributes['outrigger.wait.pick_ms']).toBeGreaterThan(500);
   });
 });

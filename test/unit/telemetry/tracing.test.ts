@@ -1,5 +1,5 @@
 import type { DiagLogger } from '@opentelemetry/api';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { watchDiagnostics } from '../../../sidecar/telemetry/diagnostics.ts';
 import { flagAttributes } from '../../../sidecar/telemetry/flag-attributes.ts';
 import { openTracer } from '../../../sidecar/telemetry/tracing.ts';
@@ -56,21 +56,28 @@ describe('flags of a span', () => {
   });
 });
 
-describe('an exporter that nobody knows', () => {
-  it('is named with what would be known, and nothing is traced', () => {
+describe('a variable that makes no sense', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('such as an exporter that nobody knows is named with what would be known, and nothing is traced', () => {
+    vi.stubEnv('OTEL_TRACES_EXPORTER', 'carrier-pigeon');
     const kit = noting();
-    const before = process.env['OTEL_TRACES_EXPORTER'];
-    process.env['OTEL_TRACES_EXPORTER'] = 'carrier-pigeon';
-    try {
-      expect(openTracer(kit, 'orders', process.env)).toBe(null);
-    } finally {
-      if (before === undefined) delete process.env['OTEL_TRACES_EXPORTER'];
-      else process.env['OTEL_TRACES_EXPORTER'] = before;
-    }
+    expect(openTracer(kit, 'orders', process.env)).toBe(null);
     expect(kit.warnings.at(-1)).toEqual({
       variable: 'OTEL_TRACES_EXPORTER',
       remedy: 'OTEL_TRACES_EXPORTER must be otlp, console, zipkin or none',
       event: 'no traces: no exporter could be made',
     });
   });
+
+  it.each(['http/protobuf', 'grpc'])(
+    'such as an endpoint that is none, by %s, is told and ends no sidecar',
+    async (protocol) => {
+      vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'not an address');
+      vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', protocol);
+      const kit = noting();
+      await openTracer(kit, 'orders', process.env)?.close();
+      expect(JSON.stringify(kit.warnings)).toContain('not an address');
+    },
+  );
 });
