@@ -39,8 +39,8 @@ export interface ClientHome {
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
   readonly middleware: readonly Middleware<ClientCall>[];
-  /** Null: tracing is off. */
-  readonly tracing: Tracing | null;
+  /** Null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
   /** A call is made, inside `context` or outside of all. */
   begun(context: LiveContext | null, method: string): void;
 }
@@ -64,8 +64,8 @@ const makeCall = async (home: ClientHome, method: MethodShape, call: ClientCall)
   const context = home.contexts.getStore() ?? null;
   home.begun(context, method.path);
   const outbound = new Outbound(context, call.service, method.path, call.options, home.now);
-  if (home.tracing === null) return answerOf(home, method, call, outbound);
-  const span = home.tracing.made(call.service, method.path, context);
+  const span = home.tracing?.made(call.service, method.path, context) ?? null;
+  if (span === null) return answerOf(home, method, call, outbound);
   span.about(outbound.facts.correlationId, context);
   tellSpan(outbound.metadata, span);
   try {

@@ -39,8 +39,8 @@ export interface ServeHome {
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
   readonly middleware: readonly Middleware<ServerCall>[];
-  /** Null: tracing is off. */
-  readonly tracing: Tracing | null;
+  /** Null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
   /** Hears of what a method threw that was no MeshError. */
   readonly onError: (error: unknown, context: LiveContext) => void;
   /** A call begins to be served; the answer is called when it is over. */

@@ -65,7 +65,13 @@ export const openTracer = (kit: Kit, service: string, environment: Environment):
 const open = (kit: Kit, loaded: Loaded, service: string, environment: Environment): OpenTracer | null => {
   const { api } = loaded;
   const diagnostics = watchDiagnostics(kit, api.diag, environment);
-  const own = isRegistered('trace') ? null : startOwn(loaded, service);
+  let own: OwnProvider | null;
+  try {
+    own = isRegistered('trace') ? null : startOwn(loaded, service);
+  } catch (error) {
+    diagnostics.leave();
+    throw error;
+  }
   const provider = own === null ? api.trace.getTracerProvider() : own.provider;
   if (provider === null) {
     diagnostics.leave();

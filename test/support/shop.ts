@@ -48,7 +48,6 @@ export const openShop = (methods: Partial<Methods<Shop>> = {}): Promise<Served> 
     contexts: new AsyncLocalStorage<never>(),
     now: () => performance.now(),
     middleware: [],
-    tracing: null,
     onError: () => {},
     serving: () => () => {},
   };

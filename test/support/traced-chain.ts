@@ -1,29 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type Definition, definition, type Mesh } from '../../sdk/index.ts';
-import type { Methods } from '../../sdk/methods.ts';
+import { connect, type Mesh, type Methods } from '../../sdk/index.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/index.ts';
 import { readSettings } from '../../sidecar/settings/load.ts';
-import { root } from './sources.ts';
-
-interface Item {
-  sku: string;
-  number?: number;
-}
-interface Left {
-  sku: string;
-  left: number;
-}
-/** What every service of the chain answers. */
-export interface Shop {
-  take(request: Item): Promise<Left>;
-  watch(request: Item): AsyncIterable<Left>;
-}
-export const Shop: Definition<Shop> = definition<Shop>(
-  join(root, 'test/unit/sdk/shop.proto'),
-  'shop.v1.Shop',
-);
+import { plainShop, Shop } from './shop.ts';
 
 /** One app with its sidecar, in this process. */
 export interface Member {
@@ -76,11 +57,8 @@ export const startChain = async (): Promise<Chain> => {
       for (const member of members) member.mesh = await connect({ sidecar: member.sidecar.ports.app });
     },
     serve: async (member, methods) => {
-      const unknown = async (): Promise<never> => {
-        throw new Error('nobody asked for this');
-      };
-      const all = { take: unknown, takeAll: unknown, count: unknown, watch: unknown, ...methods };
-      const served = await member.mesh.serve(Shop, all as never, { socket: sockets.get(member)! });
+      const place = { socket: sockets.get(member)! };
+      const served = await member.mesh.serve(Shop, { ...plainShop, ...methods }, place);
       stops.push(() => served.stop(0));
     },
     close: async () => {

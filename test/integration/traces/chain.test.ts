@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Code, MeshError } from '../../../sdk/index.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Receiver, startReceiver, type Told } from '../../support/otlp.ts';
-import { type Chain, type Member, Shop, startChain } from '../../support/traced-chain.ts';
+import { Shop } from '../../support/shop.ts';
+import { type Chain, type Member, startChain } from '../../support/traced-chain.ts';
 
 // front -> orders -> inventory, of which one instance fails: three apps with the SDK, four sidecars, one collector.
 

@@ -3,7 +3,7 @@ import { connect } from '../../../sdk/index.ts';
 import { startSidecar } from '../../../sidecar/index.ts';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { openLog } from '../../../sidecar/telemetry/log.ts';
-import { Shop } from '../../support/traced-chain.ts';
+import { Shop } from '../../support/shop.ts';
 
 // A process of its own: a sidecar and an app, one call, and then a line that says what of OpenTelemetry was loaded. With
 // `missing` the packages are not installed; with `global` the app has a tracer provider of its own; with `stays` nobody closes the mesh.
