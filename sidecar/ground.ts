@@ -3,6 +3,7 @@ import { Accounts } from './core/accounts.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Progress } from './core/progress.ts';
+import type { Tracing } from './core/trace.ts';
 import type { Origins } from './origins.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -19,6 +20,8 @@ export interface Ground {
   readonly accounts: Accounts;
   /** The calls on the way in. */
   readonly progress: Progress;
+  /** Null: tracing is off. */
+  readonly tracing: Tracing | null;
   /** Aborts when the sidecar closes. */
   readonly signal: AbortSignal;
 }

@@ -54,6 +54,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       near: pool.near,
       accounts: ground.accounts,
       progress: ground.progress,
+      tracing: ground.tracing,
     },
     {
       observe: settings.log,
@@ -74,7 +75,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     isApp: true,
     snapshots: snapshot,
     service,
-    refusing: refusing(kit, 'outbound', settings.log),
+    refusing: refusing(kit, 'outbound', settings.log, ground.tracing),
     identities: null,
     ledger: new Ledger(ground.accounts, 'outbound'),
     recordings: {

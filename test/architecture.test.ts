@@ -43,6 +43,8 @@ const wiring: readonly string[] = ['sidecar/', 'wire/'];
 const doors: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['sidecar/control/', 'sidecar/cli/call/', 'sidecar/consul-dev/', 'sdk/'],
   '@grpc/proto-loader': ['sidecar/control/', 'sidecar/cli/call/', 'sdk/'],
+  '@opentelemetry/api': ['sidecar/telemetry/', 'sdk/'],
+  '@opentelemetry/sdk-node': ['sidecar/telemetry/', 'sdk/'],
   '@peculiar/x509': ['sidecar/identity/'],
   'reflect-metadata': ['sidecar/identity/'],
   commander: ['sidecar/cli/'],
@@ -203,11 +205,13 @@ describe('the sources', () => {
     expect(reaching).toEqual([]);
   });
 
-  it('import every library that the package installs for its users, and no other', () => {
-    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      dependencies: Record<string, string>;
-    };
-    expect(Object.keys(doors).sort()).toEqual(Object.keys(dependencies).sort());
-    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  it('import every library that the package installs for its users or asks them for, and no other', () => {
+    const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as Record<string, Record<string, string | { optional: boolean }>>;
+    const optional = Object.keys(peerDependenciesMeta!);
+    expect(optional).toEqual(Object.keys(peerDependencies!));
+    expect(Object.keys(doors).sort()).toEqual([...Object.keys(dependencies!), ...optional].sort());
+    for (const version of Object.values(dependencies!)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   });
 });
