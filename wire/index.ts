@@ -9,4 +9,5 @@ export { PieceQueue } from './piece-queue.ts';
 export type { Pool } from './pool.ts';
 export { PortResets } from './port-resets.ts';
 export type { Stream } from './stream.ts';
+export type { Carrier, Opener, StreamEnd } from './stream-end.ts';
 export type { Abort, StreamListener } from './stream-listener.ts';
