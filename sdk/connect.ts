@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Channel } from './channel.ts';
 import { type Client, type ClientHome, makeClient } from './client.ts';
 import {
   type Context,
@@ -11,7 +12,8 @@ import {
 } from './context.ts';
 import { type Duration, millisecondsOf } from './duration.ts';
 import { openChannel } from './grpc/channel.ts';
-import { loadGrpc } from './grpc/load.ts';
+import { type Grpc, loadGrpc } from './grpc/load.ts';
+import { type Hosted, Hosting } from './host.ts';
 import { type LostContext, LostContexts } from './lost.ts';
 import type { Methods, ServeHome } from './methods.ts';
 import type { ClientCall, Middleware, ServerCall } from './middleware.ts';
@@ -28,8 +30,13 @@ import type { CallerInterface, ServerInterface } from './typed.ts';
  * patient.close();
  */
 export interface ConnectOptions {
-  /** The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP, else 127.0.0.1:15001. */
+  /**
+   * The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP; without it what there is of the mesh
+   * runs in this process: the services that it hosts, and with a settings file a whole sidecar.
+   */
   readonly sidecar?: string;
+  /** A settings file: who the app is, its policies, and where services run. Default: OUTRIGGER_CONFIG, else none. */
+  readonly config?: string;
   /** How long to wait for the sidecar; default 5 s. */
   readonly timeout?: Duration;
   /** Around every call that is made, the first outermost. */
@@ -53,7 +60,7 @@ export interface ConnectOptions {
  * await nightly(mesh);
  */
 export interface Mesh {
-  /** Where the sidecar is. */
+  /** Where the sidecar is; empty where there is none. */
   readonly sidecar: string;
   /**
    * A client of a service, by its name in the mesh. The definition is one of `definition()`, of proto-loader, of ts-proto
@@ -68,6 +75,16 @@ export interface Mesh {
     methods: Methods<ServerInterface<D>>,
     place: ServePlace,
   ): Promise<Served>;
+  /**
+   * Keeps a service in this process: calls of this mesh to that name come here, through the same stacks as over sockets,
+   * unless its placement is `mesh`. In a process whose settings call the app so, it is served to others too. Rejects when
+   * a method has no answer, or the name is taken.
+   */
+  host<D extends object>(
+    definition: D,
+    service: string,
+    methods: Methods<ServerInterface<D>>,
+  ): Promise<Hosted>;
   /** The call being served, or null outside of one. */
   context(): Context | null;
   /** What every log line should carry: pino's `mixin`, or a format of winston's. Empty outside of a context. */
@@ -76,12 +93,16 @@ export interface Mesh {
   run<T>(options: RunOptions, work: () => T): T;
   /** Runs `work` with the same ids, but neither ended by the deadline nor by the cancellation of the call being served. */
   detach<T>(work: () => T): T;
-  /** Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. */
-  close(): void;
+  /**
+   * Lets go of the mesh: no call can begin any more, those that run may end. Servers are stopped by `stop`. Resolves when
+   * what ran in this process has stopped; who calls through a sidecar elsewhere need not wait.
+   */
+  close(): Promise<void>;
 }
 
 /**
- * Connects an app to the sidecar beside it. Rejects, saying where it looked, when the sidecar does not answer.
+ * Connects an app to the sidecar beside it, or to what runs of the mesh in its own process. Rejects, saying where it looked,
+ * when the sidecar does not answer.
  *
  * @example
  * const mesh = await connect();
@@ -91,15 +112,15 @@ export interface Mesh {
  * mesh.close();
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
-  const sidecar = options.sidecar ?? process.env['OUTRIGGER_APP'] ?? '127.0.0.1:15001';
   const now: Now = () => performance.now();
   const contexts = new AsyncLocalStorage<LiveContext>();
   const grpc = await loadGrpc();
-  const channel = await openChannel(grpc, sidecar, millisecondsOf(options.timeout ?? 5000, 'timeout'));
+  const hosting = new Hosting(options);
+  const { sidecar, channel } = await open(grpc, hosting, options);
   const lost = lostContexts(options);
   const logMixin = (): Record<string, unknown> => logFields(contexts.getStore() ?? null);
   const clients: ClientHome = {
-    channelTo: () => channel,
+    channelTo: (service) => hosting.channelTo(service) ?? channel,
     sidecar,
     contexts,
     now,
@@ -117,8 +138,12 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   return {
     sidecar,
     client: (definition, service) => makeClient(clients, definition, service),
-    target: (service) => targetOf(grpc, clients, service),
+    target: (service) => {
+      if (sidecar === '') throw new Error(targetless);
+      return targetOf(grpc, clients, service);
+    },
     serve: (definition, methods, place) => openServer(grpc, servers, definition, methods, place),
+    host: (definition, service, methods) => hosting.host(grpc, servers, definition, service, methods),
     context: () => contexts.getStore() ?? null,
     logMixin,
     run: (run, work) => contexts.run(ownContext(run, now), work),
@@ -126,9 +151,35 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
       const context = contexts.getStore();
       return context === undefined ? work() : contexts.run(detachedContext(context, now), work);
     },
-    close: () => channel.close(),
+    close: () => {
+      channel.close();
+      return hosting.stop();
+    },
   };
 };
+
+/** The way out of this process: the sidecar's socket, or nothing but what is hosted here. */
+const open = async (
+  grpc: Grpc,
+  hosting: Hosting,
+  { timeout = 5000, ...options }: ConnectOptions,
+): Promise<{ readonly sidecar: string; readonly channel: Channel }> => {
+  const timeoutMs = millisecondsOf(timeout, 'timeout');
+  const elsewhere = options.sidecar ?? process.env['OUTRIGGER_APP'];
+  const home = elsewhere === undefined ? await hosting.home(true) : null;
+  const sidecar = elsewhere ?? home?.sidecar ?? '';
+  if (sidecar === '') return { sidecar, channel: home!.channel };
+  try {
+    return { sidecar, channel: await openChannel(grpc, sidecar, timeoutMs) };
+  } catch (thrown) {
+    await hosting.stop();
+    throw thrown;
+  }
+};
+
+const targetless =
+  'a target needs a sidecar, and this process has none: call by mesh.client, start the app with ' +
+  "'outrigger run', or set OUTRIGGER_APP or OUTRIGGER_CONFIG";
 
 const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null => {
   if (onLostContext !== undefined) return new LostContexts(onLostContext);

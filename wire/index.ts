@@ -1,7 +1,7 @@
 export { Connection } from './connection.ts';
 export type { ConnectionListener, ConnectionOptions } from './connection-options.ts';
 export { type Breach, ResetWatch } from './floods.ts';
-export { ErrorCode } from './frames.ts';
+export { ErrorCode, errorName } from './frames.ts';
 export { PingPace } from './keepalive.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export { Loop } from './loop.ts';

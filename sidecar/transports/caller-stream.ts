@@ -1,5 +1,6 @@
 import { type Abort, ErrorCode, type StreamEnd, type StreamListener } from '../../wire/index.ts';
 import type { Call } from '../core/call.ts';
+import { encodeMessage } from '../core/grpc-message.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
@@ -7,7 +8,6 @@ import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { isOurs } from '../core/spoken-for.ts';
 import { Code, type Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
-import { encodeMessage } from '../core/grpc-message.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
 
 /** What all streams of a listener have in common. */

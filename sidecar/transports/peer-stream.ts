@@ -2,13 +2,13 @@ import type { Abort, Opener, StreamEnd, StreamListener } from '../../wire/index.
 import { ErrorCode, PieceQueue } from '../../wire/index.ts';
 import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
+import { decodeMessage } from '../core/grpc-message.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { pushbackName, pushbackOf } from '../core/retry-pushback.ts';
 import { isOurs } from '../core/spoken-for.ts';
 import { Code, ok, type Status } from '../core/status.ts';
-import { decodeMessage } from '../core/grpc-message.ts';
 import { previousAttempts } from './request-fields.ts';
 import { codeOfHttp, statusOfAbort } from './status-mapping.ts';
 
