@@ -1,5 +1,5 @@
 import { Code } from '../sidecar/core/status.ts';
-import { type Context, cancellation, inboundContext, type LiveContext, type Now } from './context.ts';
+import { Cancellation, type Context, inboundContext, type LiveContext, type Now } from './context.ts';
 import type { Incoming } from './incoming.ts';
 import { MeshError } from './mesh-error.ts';
 import { Metadata } from './metadata.ts';
@@ -32,13 +32,13 @@ export class Visit {
   over = false;
 
   constructor(incoming: Incoming, now: Now) {
-    const controller = cancellation();
+    const cancelling = new Cancellation();
     incoming.watch(() => {
       this.over = true;
-      controller.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
+      cancelling.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
     });
     const { metadata, path, leftMs } = incoming;
-    this.context = inboundContext(metadata, path, leftMs, controller.signal, now);
+    this.context = inboundContext(metadata, path, leftMs, cancelling, now);
     this.call = new Inbound(this.context, incoming);
   }
 }

@@ -32,7 +32,9 @@ export const readMetadata = (fields: readonly string[]): Metadata => {
     const name = fields[i]!;
     if (framing.has(name)) continue;
     const value = fields[i + 1]!;
-    metadata.append(name, name.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+    if (name.endsWith('-bin')) metadata.append(name, Buffer.from(value, 'base64'));
+    // Node's HTTP/2 joins values of one name: who moves out finds the same.
+    else metadata.set(name, metadata.has(name) ? `${metadata.text(name)}, ${value}` : value);
   }
   return metadata;
 };
