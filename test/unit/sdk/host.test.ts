@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { Code, connect, type Mesh, type MeshError } from '../../../sdk/index.ts';
+import { Code, connect, type Mesh } from '../../../sdk/index.ts';
 import { eventually } from '../../support/eventually.ts';
 import { settingsFile, webSettings } from '../../support/placements.ts';
-import { all, far, later, meshAt, plainShop, Shop } from './stage.ts';
+import { all, failureOf, far, later, meshAt, plainShop, Shop } from './stage.ts';
 
 /** A mesh of this process alone. */
 const alone = async (config?: string): Promise<Mesh> => {
@@ -11,12 +11,6 @@ const alone = async (config?: string): Promise<Mesh> => {
   later(() => mesh.close());
   return mesh;
 };
-
-const failureOf = (call: Promise<unknown>): Promise<MeshError> =>
-  call.then(
-    () => Promise.reject(new Error('the call went well')),
-    (thrown: unknown) => thrown as MeshError,
-  );
 
 test('without a sidecar hosted services work, and no other', async () => {
   const mesh = await alone();
