@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Loop } from '../wire/index.ts';
+import { Loop, type Limits as WireLimits } from '../wire/index.ts';
 import type { Log } from './core/log.ts';
 import { silent } from './core/log.ts';
 import { type Placement, policyOf } from './core/policy.ts';
 import { Progress } from './core/progress.ts';
 import type { Discovery } from './core/snapshot.ts';
 import { accountsOf, builtInPolicy } from './ground.ts';
+import { wireLimits } from './limits.ts';
 import { wordsOf } from './origins.ts';
 import { realKit } from './real-kit.ts';
 import type { Place } from './settings/address.ts';
@@ -29,14 +30,17 @@ export interface EmbedOptions {
   readonly consulToken?: string | undefined;
 }
 
+/** Limits of one call, in the engine's words. */
+export type CallLimits = Pick<WireLimits, 'messageBytes' | 'headerListBytes' | 'headerFields'>;
+
 /** The part of the mesh that runs in an app's own process. */
 export interface Embedded extends WayWithin {
   /** Where a sidecar that was started listens for the app; null: none was. */
   readonly sidecar: string | null;
   /** Who the app is, and where its sidecar looks for it; null where nobody says. */
   readonly service: { readonly name: string; readonly place: Place | null } | null;
-  /** Longest message in either direction, octets. */
-  readonly longestMessage: number;
+  /** What one call may carry. */
+  readonly limits: CallLimits;
   /** How long calls may finish when the app lets go, milliseconds. */
   readonly drainMs: number;
   /** Where the calls go to a service that is hosted here; it may change at any time. */
@@ -144,9 +148,9 @@ const embedSidecar = async (path: string, consulToken: string | undefined): Prom
 
 const letGo = 'the app let go of its mesh';
 
-const factsOf = ({ service, limits }: Said): Pick<Embedded, 'service' | 'longestMessage'> => ({
+const factsOf = ({ service, limits }: Said): Pick<Embedded, 'service' | 'limits'> => ({
   service: service === null ? null : { name: service.name, place: service.app },
-  longestMessage: limits.message,
+  limits: wireLimits(limits, limits['streams-app']),
 });
 
 /** Reads the file, and opens the log that it asks for; loaded only where there is one. */

@@ -2,16 +2,17 @@ import { decodeMessage } from '../../sidecar/core/grpc-message.ts';
 import { encodeTimeout } from '../../sidecar/core/grpc-timeout.ts';
 import { framed } from '../../sidecar/core/messages.ts';
 import { Code } from '../../sidecar/core/status.ts';
+import type { CallLimits } from '../../sidecar/index.ts';
 import { type Abort, ErrorCode, type Opener, type StreamEnd, type StreamListener } from '../../wire/index.ts';
 import type { CallHead, CallListener, Channel, End, Line } from '../channel.ts';
 import { Metadata } from '../metadata.ts';
-import { type Fields, fieldIn, readMetadata, writeMetadata } from './fields.ts';
+import { excessOf, type Fields, fieldIn, readMetadata, writeMetadata } from './fields.ts';
 import { Messages } from './messages.ts';
 
 /** The way to services of this process: `caller` is where the app's calls begin. */
 export class LocalChannel implements Channel {
   readonly #caller: Opener;
-  readonly #longest: number;
+  readonly #limits: CallLimits;
   readonly #hosts: (service: string) => boolean;
   /** Calls in progress keep the process alive, as sockets do. */
   readonly #alive: NodeJS.Timeout = setInterval(() => {}, longestInterval).unref();
@@ -19,18 +20,21 @@ export class LocalChannel implements Channel {
   #isClosed = false;
   #emptied: (() => void) | null = null;
 
-  /** `longest`: octets of a message. `hosts`: whether a name is hosted in this process. */
-  constructor(caller: Opener, longest: number, hosts: (service: string) => boolean) {
+  /** `hosts`: whether a name is hosted in this process. */
+  constructor(caller: Opener, limits: CallLimits, hosts: (service: string) => boolean) {
     this.#caller = caller;
-    this.#longest = longest;
+    this.#limits = limits;
     this.#hosts = hosts;
   }
 
   open(head: CallHead, listener: CallListener): Line {
-    if (this.#isClosed) return refusedLine(listener, closedBefore);
-    if (!this.#hosts(head.service)) return refusedLine(listener, homeless(head.service));
+    if (this.#isClosed) return refusedLine(listener, Code.UNAVAILABLE, closedBefore);
+    if (!this.#hosts(head.service)) return refusedLine(listener, Code.UNAVAILABLE, homeless(head.service));
+    const fields = requestOf(head);
+    const tooLong = excessOf(fields, this.#limits);
+    if (tooLong !== '') return refusedLine(listener, Code.RESOURCE_EXHAUSTED, `the metadata ${tooLong}`);
     if (this.#running++ === 0) this.#alive.ref();
-    return new LocalLine(this.#caller, head, listener, this.#longest, this.#over);
+    return new LocalLine(this.#caller, fields, listener, this.#limits.messageBytes, this.#over);
   }
 
   close(): void {
@@ -64,9 +68,9 @@ const homeless = (service: string): string =>
   "'outrigger run', set OUTRIGGER_APP to a sidecar's app listener, or OUTRIGGER_CONFIG to a settings file";
 
 /** A call that cannot begin. */
-const refusedLine = (listener: CallListener, message: string): Line => {
+const refusedLine = (listener: CallListener, code: Code, message: string): Line => {
   const trailers = new Metadata({ 'x-outrigger-reached': 'false', 'x-outrigger-from': 'mesh' });
-  queueMicrotask(() => listener.ended({ code: Code.UNAVAILABLE, message, trailers }));
+  queueMicrotask(() => listener.ended({ code, message, trailers }));
   return { send: () => {}, end: () => {}, read: () => {}, cancel: () => {} };
 };
 
@@ -84,11 +88,17 @@ class LocalLine implements Line, StreamListener {
   #end: End | null = null;
   #isOver = false;
 
-  constructor(caller: Opener, head: CallHead, listener: CallListener, longest: number, over: () => void) {
+  constructor(
+    caller: Opener,
+    fields: readonly string[],
+    listener: CallListener,
+    longest: number,
+    over: () => void,
+  ) {
     this.#listener = listener;
     this.#longest = longest;
     this.#over = over;
-    this.#stream = caller.open(requestOf(head), null, false, this);
+    this.#stream = caller.open(fields, null, false, this);
     this.#messages = new Messages(this.#stream, longest);
   }
 

@@ -1,3 +1,4 @@
+import type { CallLimits } from '../../sidecar/index.ts';
 import type { StreamListener } from '../../wire/index.ts';
 import { Metadata } from '../metadata.ts';
 
@@ -43,4 +44,18 @@ export const readMetadata = (fields: readonly string[]): Metadata => {
 export const fieldIn = (fields: readonly string[], name: string): string => {
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]!;
   return '';
+};
+
+/** By what a list of fields is above the limits, counted as sockets do (RFC 9113 section 6.5.2); empty when it is not. */
+export const excessOf = (
+  fields: readonly string[],
+  { headerListBytes, headerFields }: Pick<CallLimits, 'headerListBytes' | 'headerFields'>,
+): string => {
+  if (fields.length > 2 * headerFields)
+    return `has ${fields.length / 2} fields, and may have ${headerFields} (limits.header-fields)`;
+  let bytes = 16 * fields.length;
+  for (const text of fields) bytes += text.length;
+  return bytes > headerListBytes
+    ? `has ${bytes} octets, and may have ${headerListBytes} (limits.header-list)`
+    : '';
 };

@@ -15,7 +15,7 @@ export class LocalHome {
 
   constructor(embedded: Embedded) {
     this.#embedded = embedded;
-    this.channel = new LocalChannel(embedded.caller, embedded.longestMessage, embedded.hosts);
+    this.channel = new LocalChannel(embedded.caller, embedded.limits, embedded.hosts);
   }
 
   /** The app's listener of the sidecar that was started in this process; null: none was. */
@@ -43,13 +43,13 @@ export class LocalHome {
 
   /** Answers calls to a name by `methods`; the answer ends that. */
   host(service: string, methods: readonly Served[]): () => void {
-    const longest = this.#embedded.longestMessage;
+    const { limits } = this.#embedded;
     const byPath = new Map(methods.map(({ method, answer }) => [method.path, answer]));
     return this.#embedded.host(service, (stream, fields) => {
       const path = fieldIn(fields, ':path');
       const answer = byPath.get(path);
       if (answer === undefined) return unimplemented(stream, `'${service}' has no method ${path}`);
-      const incoming = new LocalIncoming(stream, path, fields, longest);
+      const incoming = new LocalIncoming(stream, path, fields, limits);
       // It waits before it answers, so that the stream knows by then who hears of it.
       void answer(incoming);
       return incoming;

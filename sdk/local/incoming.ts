@@ -2,11 +2,12 @@ import { encodeMessage } from '../../sidecar/core/grpc-message.ts';
 import { parseGrpcTimeout } from '../../sidecar/core/grpc-timeout.ts';
 import { framed } from '../../sidecar/core/messages.ts';
 import { Code } from '../../sidecar/core/status.ts';
+import type { CallLimits } from '../../sidecar/index.ts';
 import { ErrorCode, type StreamEnd, type StreamListener } from '../../wire/index.ts';
 import type { Answered, Incoming } from '../incoming.ts';
 import { MeshError } from '../mesh-error.ts';
 import type { Metadata } from '../metadata.ts';
-import { fieldIn, readMetadata, writeMetadata } from './fields.ts';
+import { excessOf, fieldIn, readMetadata, writeMetadata } from './fields.ts';
 import { Messages } from './messages.ts';
 
 /** LocalIncoming is a call that has come from this process, through the inbound stack. */
@@ -16,7 +17,7 @@ export class LocalIncoming implements Incoming, StreamListener {
   readonly leftMs: number;
   readonly #stream: StreamEnd;
   readonly #messages: Messages;
-  readonly #longest: number;
+  readonly #limits: CallLimits;
   #headSent = false;
   #isOver = false;
   #isGone = false;
@@ -26,15 +27,14 @@ export class LocalIncoming implements Incoming, StreamListener {
   #wakeWriter: (() => void) | null = null;
   #gone: (() => void) | null = null;
 
-  /** `longest`: octets of a message. */
-  constructor(stream: StreamEnd, path: string, fields: readonly string[], longest: number) {
+  constructor(stream: StreamEnd, path: string, fields: readonly string[], limits: CallLimits) {
     this.#stream = stream;
     this.path = path;
     this.metadata = readMetadata(fields);
     const timeout = fieldIn(fields, 'grpc-timeout');
     this.leftMs = timeout === '' ? Number.POSITIVE_INFINITY : parseGrpcTimeout(timeout);
-    this.#longest = longest;
-    this.#messages = new Messages(stream, longest);
+    this.#limits = limits;
+    this.#messages = new Messages(stream, limits.messageBytes);
   }
 
   // For whoever answers.
@@ -50,16 +50,19 @@ export class LocalIncoming implements Incoming, StreamListener {
 
   sendHeaders(metadata: Metadata): void {
     if (this.#isOver || this.#headSent) return;
+    const fields = writeMetadata([...head], metadata);
+    if (excessOf(fields, this.#limits) !== '') return this.#cut();
     this.#headSent = true;
-    this.#stream.headers(writeMetadata([...head], metadata), null, false);
+    this.#stream.headers(fields, null, false);
   }
 
   async write(octets: Buffer): Promise<void> {
     if (this.#isOver) return;
-    if (octets.length > this.#longest)
+    const { messageBytes } = this.#limits;
+    if (octets.length > messageBytes)
       throw new MeshError(
         Code.RESOURCE_EXHAUSTED,
-        `${this.path} answers with ${octets.length} octets, and may with ${this.#longest} (limits.message)`,
+        `${this.path} answers with ${octets.length} octets, and may with ${messageBytes} (limits.message)`,
       );
     if (!this.#headSent) {
       this.#headSent = true;
@@ -81,7 +84,9 @@ export class LocalIncoming implements Incoming, StreamListener {
     fields.push('grpc-status', String(code));
     if (message !== '') fields.push('grpc-message', encodeMessage(message));
     writeMetadata(fields, trailers);
-    if (this.#headSent) this.#stream.trailers(fields);
+    // As over a socket, which has no other word for trailers that nobody may send.
+    if (excessOf(fields, this.#limits) !== '') this.#stream.reset(ErrorCode.ENHANCE_YOUR_CALM);
+    else if (this.#headSent) this.#stream.trailers(fields);
     else this.#stream.headers(fields, null, true);
   }
 
@@ -95,10 +100,7 @@ export class LocalIncoming implements Incoming, StreamListener {
 
   data(chunk: Buffer, _start: number, _end: number, last: boolean): void {
     const tooLong = chunk.length === 0 ? 0 : this.#messages.push(chunk);
-    if (tooLong > 0) {
-      this.#stream.reset(ErrorCode.ENHANCE_YOUR_CALM);
-      return this.aborted();
-    }
+    if (tooLong > 0) return this.#cut();
     if (last) this.#isEnded = true;
     if (last || !this.#messages.isEmpty) this.#wake();
   }
@@ -115,6 +117,12 @@ export class LocalIncoming implements Incoming, StreamListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#gone?.();
+  }
+
+  /** Ends the call for what is too long of it. */
+  #cut(): void {
+    this.#stream.reset(ErrorCode.ENHANCE_YOUR_CALM);
+    this.aborted();
   }
 
   #wake(): void {

@@ -163,4 +163,19 @@ describe.each([
     expect((await taking).code).toBe(Code.CANCELLED);
     stay.open();
   });
+
+  it('refuses metadata that is too long, of both sides', async () => {
+    const { shop } = await placed({
+      watch: async function* ({ sku }, call) {
+        call.trailers.set('long', 'x'.repeat(20_000));
+        yield { sku, left: 1 };
+      },
+    });
+    const long = { metadata: { long: 'x'.repeat(20_000) } };
+    expect((await failureOf(shop.take({ sku: 'oar' }, long))).code).toBe(Code.RESOURCE_EXHAUSTED);
+    const many = { metadata: { many: Array.from({ length: 100 }, () => 'x') } };
+    expect((await failureOf(shop.take({ sku: 'oar' }, many))).code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect((await failureOf(all(shop.watch({ sku: 'oar' })))).code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect(await shop.take({ sku: 'oar' })).toEqual({ sku: 'oar', left: 1 });
+  });
 });
