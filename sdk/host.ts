@@ -1,3 +1,4 @@
+import type { EmbedOptions } from '../sidecar/index.ts';
 import type { Channel } from './channel.ts';
 import type { Grpc } from './grpc/load.ts';
 import type { LocalHome } from './local/home.ts';
@@ -76,8 +77,13 @@ export class Hosting {
     const { openLocalHome } = await import('./local/home.ts');
     return (this.#home = await openLocalHome({
       ...(this.#config !== undefined && { file: this.#config }),
+      ...ownService(process.env),
       startsSidecar,
       consulToken: process.env['CONSUL_HTTP_TOKEN'],
     }));
   }
 }
+
+/** Who the app is, as `outrigger run` tells it. */
+const ownService = ({ OUTRIGGER_SERVICE: name = '' }: NodeJS.ProcessEnv): Pick<EmbedOptions, 'service'> =>
+  name === '' ? {} : { service: { name } };

@@ -24,6 +24,8 @@ import { openWayWithin, type WayWithin } from './way-within.ts';
 export interface EmbedOptions {
   /** A settings file, which says who the app is, its policies, and where services run. */
   readonly file?: string;
+  /** Who the app is, where something else than the file says so. */
+  readonly service?: { readonly name: string };
   /** True: a whole sidecar is started beside, as the file says. */
   readonly startsSidecar: boolean;
   /** ACL token for Consul, where the file names no file with one. */
@@ -50,10 +52,12 @@ export interface Embedded extends WayWithin {
 }
 
 /** Opens the part of the mesh that runs in an app's own process. Rejects with all that is wrong with the file. */
-export const embed = async ({ file, startsSidecar, consulToken }: EmbedOptions): Promise<Embedded> => {
-  if (file === undefined) return embedBare();
+export const embed = async (options: EmbedOptions): Promise<Embedded> => {
+  const { file, service, startsSidecar, consulToken } = options;
+  if (file === undefined) return embedBare(service);
   const path = resolve(file);
-  return startsSidecar ? embedSidecar(path, consulToken) : embedBeside(path);
+  const overlay = service === undefined ? {} : { service };
+  return startsSidecar ? embedSidecar(path, overlay, consulToken) : embedBeside(path, overlay);
 };
 
 /** Calls on the way and how long they are let be, in milliseconds, where no file says it. */
@@ -62,10 +66,10 @@ const standardDrainMs = 15_000;
 type Said = Pick<Settings, 'service' | 'limits' | 'faults' | 'log'>;
 
 /** Without a file: everything has its default. */
-const embedBare = (): Embedded => {
+const embedBare = (own: EmbedOptions['service']): Embedded => {
   const limits = defaultLimits();
   const settings: Said = {
-    service: null,
+    service: own === undefined ? null : { name: own.name, app: null, check: 'none' },
     limits,
     faults: { policies: false, from: [] },
     log: { level: 'warn', access: null },
@@ -75,8 +79,8 @@ const embedBare = (): Embedded => {
 };
 
 /** Beside a sidecar of another process: the file says of calls within what it says of those that leave. */
-const embedBeside = async (path: string): Promise<Embedded> => {
-  const { load, log, settings } = await readFile(path);
+const embedBeside = async (path: string, said: object): Promise<Embedded> => {
+  const { load, log, settings } = await readFile(path, said);
   const words = async (): Promise<StaticWords> => wordsOf(await load());
   const source = (around: Pick<Parameters<typeof fileSource>[0], 'kit' | 'signal'>) =>
     fileSource({ path, load: words, words: wordsOf(settings), ...around });
@@ -120,10 +124,14 @@ const standalone = (
 };
 
 /** A whole sidecar, whose listener for the app is a socket that no other user can reach. */
-const embedSidecar = async (path: string, consulToken: string | undefined): Promise<Embedded> => {
+const embedSidecar = async (
+  path: string,
+  said: object,
+  consulToken: string | undefined,
+): Promise<Embedded> => {
   const folder = await mkdtemp(join(tmpdir(), 'outrigger-app-'));
   try {
-    const overlay = { listen: { app: `unix:${join(folder, 'app.sock')}` } };
+    const overlay = { ...said, listen: { app: `unix:${join(folder, 'app.sock')}` } };
     const { load, log, settings } = await readFile(path, overlay);
     const sidecar = await startSidecar(settings, { log, consulToken, file: { path, load } });
     const within = sidecar.openWithin();
@@ -154,7 +162,7 @@ const factsOf = ({ service, limits }: Said): Pick<Embedded, 'service' | 'limits'
 });
 
 /** Reads the file, and opens the log that it asks for; loaded only where there is one. */
-const readFile = async (path: string, overlay: object = {}) => {
+const readFile = async (path: string, overlay: object) => {
   const [{ loadSettings }, { openLog }] = await Promise.all([
     import('./settings/load.ts'),
     import('./telemetry/log.ts'),

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { Code, connect, type Mesh } from '../../../sdk/index.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { settingsFile, webSettings } from '../../support/placements.ts';
 import { all, failureOf, far, later, meshAt, plainShop, Shop } from './stage.ts';
 
@@ -55,6 +56,37 @@ test('in a process whose settings call the app so, a hosted service answers its 
   later(() => outside.close());
   expect(await outside.client(Shop, 'shop').take({ sku: 'oar' })).toEqual({ sku: 'oar', left: 1 });
   await hosted.stop(0);
+});
+
+test('the same program with another file is the service that has moved out', async () => {
+  const [port] = await freePorts(1);
+  const peers = `127.0.0.1:${port}`;
+  const program = async (config: string, who: string): Promise<Mesh> => {
+    const mesh = await alone(config);
+    await mesh.host(Shop, 'shop', {
+      ...plainShop,
+      take: (_, { caller }) => ({ sku: `${who} of ${caller}`, left: 1 }),
+    });
+    return mesh;
+  };
+  await program(
+    await settingsFile(
+      webSettings({
+        service: { name: 'shop', socket: './shop.sock' },
+        listen: { peers, admin: '127.0.0.1:0', control: 'none' },
+      }),
+    ),
+    'shop',
+  );
+  const discovery = { static: { services: { shop: [peers] } } };
+  const web = await program(
+    await settingsFile(webSettings({ discovery, placement: { shop: 'mesh' } })),
+    'web',
+  );
+  // Without certificates nobody proves who calls from outside.
+  expect((await web.client(Shop, 'shop').take({ sku: 'oar' })).sku).toBe('shop of ');
+  const whole = await program(await settingsFile(webSettings({ discovery })), 'web');
+  expect((await whole.client(Shop, 'shop').take({ sku: 'oar' })).sku).toBe('web of web');
 });
 
 test('a name is hosted once at a time, by all of its methods', async () => {
