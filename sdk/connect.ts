@@ -114,9 +114,8 @@ export interface Mesh {
 export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   const now: Now = () => performance.now();
   const contexts = new AsyncLocalStorage<LiveContext>();
-  const grpc = await loadGrpc();
   const hosting = new Hosting(options);
-  const { sidecar, channel } = await open(grpc, hosting, options);
+  const { grpc, sidecar, channel } = await open(hosting, options);
   const lost = lostContexts(options);
   const logMixin = (): Record<string, unknown> => logFields(contexts.getStore() ?? null);
   const clients: ClientHome = {
@@ -139,11 +138,12 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
     sidecar,
     client: (definition, service) => makeClient(clients, definition, service),
     target: (service) => {
-      if (sidecar === '') throw new Error(targetless);
+      if (grpc === null) throw new Error(targetless);
       return targetOf(grpc, clients, service);
     },
-    serve: (definition, methods, place) => openServer(grpc, servers, definition, methods, place),
-    host: (definition, service, methods) => hosting.host(grpc, servers, definition, service, methods),
+    serve: async (definition, methods, place) =>
+      openServer(await loadGrpc(), servers, definition, methods, place),
+    host: (definition, service, methods) => hosting.host(servers, definition, service, methods),
     context: () => contexts.getStore() ?? null,
     logMixin,
     run: (run, work) => contexts.run(ownContext(run, now), work),
@@ -158,19 +158,19 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   };
 };
 
-/** The way out of this process: the sidecar's socket, or nothing but what is hosted here. */
+/** The way out of this process: the sidecar's socket, or nothing but what is hosted here, for which no grpc-js is loaded. */
 const open = async (
-  grpc: Grpc,
   hosting: Hosting,
   { timeout = 5000, ...options }: ConnectOptions,
-): Promise<{ readonly sidecar: string; readonly channel: Channel }> => {
+): Promise<{ readonly grpc: Grpc | null; readonly sidecar: string; readonly channel: Channel }> => {
   const timeoutMs = millisecondsOf(timeout, 'timeout');
   const elsewhere = options.sidecar ?? process.env['OUTRIGGER_APP'];
   const home = elsewhere === undefined ? await hosting.home(true) : null;
   const sidecar = elsewhere ?? home?.sidecar ?? '';
-  if (sidecar === '') return { sidecar, channel: home!.channel };
+  if (sidecar === '') return { grpc: null, sidecar, channel: home!.channel };
   try {
-    return { sidecar, channel: await openChannel(grpc, sidecar, timeoutMs) };
+    const grpc = await loadGrpc();
+    return { grpc, sidecar, channel: await openChannel(grpc, sidecar, timeoutMs) };
   } catch (thrown) {
     await hosting.stop();
     throw thrown;

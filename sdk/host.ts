@@ -1,6 +1,6 @@
 import type { EmbedOptions } from '../sidecar/index.ts';
 import type { Channel } from './channel.ts';
-import type { Grpc } from './grpc/load.ts';
+import { loadGrpc } from './grpc/load.ts';
 import type { LocalHome } from './local/home.ts';
 import { implement, type ServeHome } from './methods.ts';
 import { openServer, type Served } from './serve.ts';
@@ -38,20 +38,14 @@ export class Hosting {
     return this.#home?.takes(service) === true ? this.#home.channel : null;
   }
 
-  async host(
-    grpc: Grpc,
-    servers: ServeHome,
-    definition: object,
-    service: string,
-    methods: object,
-  ): Promise<Hosted> {
+  async host(servers: ServeHome, definition: object, service: string, methods: object): Promise<Hosted> {
     const answers = implement(servers, definition, methods);
     const home = await this.home(false);
     const leave = home.host(service, answers);
     const place = home.placeOf(service);
     let served: Served | null = null;
     try {
-      if (place !== null) served = await openServer(grpc, servers, definition, methods, place);
+      if (place !== null) served = await openServer(await loadGrpc(), servers, definition, methods, place);
     } catch (thrown) {
       leave();
       throw thrown;

@@ -6,8 +6,8 @@ export interface Delivering {
   deliver(): number;
 }
 
-/** Deliveries before timers and sockets have their turn: a dozen unary calls, or a mebibyte. */
-const mostInTurn = 256;
+/** Deliveries before timers and sockets have their turn: some thirty unary calls, or a mebibyte. */
+const standardMost = 256;
 
 /**
  * Turns are when streams in memory deliver: as microtasks, so that nobody is called from inside a call of its own, and
@@ -20,12 +20,19 @@ const mostInTurn = 256;
 export class Turns {
   readonly #outside: (work: () => void) => void = AsyncLocalStorage.snapshot();
   #queue: Delivering[] = [];
-  #left = mostInTurn;
+  readonly #most: number;
+  #left: number;
   #scheduled = false;
+
+  /** `most`: deliveries before timers and sockets have their turn. */
+  constructor(most: number = standardMost) {
+    this.#most = most;
+    this.#left = most;
+  }
 
   readonly #run = (): void => this.#outside(this.#deliverAll);
   readonly #newTurn = (): void => {
-    this.#left = mostInTurn;
+    this.#left = this.#most;
     this.#run();
   };
 
