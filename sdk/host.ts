@@ -41,7 +41,7 @@ export class Hosting {
   async host(servers: ServeHome, definition: object, service: string, methods: object): Promise<Hosted> {
     const answers = implement(servers, definition, methods);
     const home = await this.home(false);
-    const leave = home.host(service, answers);
+    const leave = home.host(service, definition, answers);
     const place = home.placeOf(service);
     let served: Served | null = null;
     try {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Loop, type Limits as WireLimits } from '../wire/index.ts';
 import type { Log } from './core/log.ts';
 import { silent } from './core/log.ts';
@@ -17,7 +18,7 @@ import type { Settings } from './settings/settings.ts';
 import { assemble } from './sources/assemble.ts';
 import { fileSource } from './sources/file.ts';
 import { type StaticWords, staticSource } from './sources/static.ts';
-import { startSidecar } from './start.ts';
+import { type Sidecar, startSidecar } from './start.ts';
 import { openWayWithin, type WayWithin } from './way-within.ts';
 
 /** What an app asks for in its own process. */
@@ -135,6 +136,7 @@ const embedSidecar = async (
     const { load, log, settings } = await readFile(path, overlay);
     const sidecar = await startSidecar(settings, { log, consulToken, file: { path, load } });
     const within = sidecar.openWithin();
+    await readySoon(sidecar);
     return {
       ...within,
       ...factsOf(settings),
@@ -152,6 +154,15 @@ const embedSidecar = async (
     await rm(folder, { recursive: true, force: true });
     throw thrown;
   }
+};
+
+/** How long the app waits for its sidecar to be ready: without, its first calls out would be refused. */
+const patienceMs = 5000;
+
+const readySoon = async ({ ready }: Sidecar): Promise<void> => {
+  const over = new AbortController();
+  await Promise.race([ready.catch(() => {}), pause(patienceMs, undefined, { signal: over.signal })]);
+  over.abort();
 };
 
 const letGo = 'the app let go of its mesh';

@@ -1,17 +1,18 @@
 import type { Opener } from '../wire/index.ts';
-import { Cell } from './core/cell.ts';
+import type { Cell } from './core/cell.ts';
 import { Ledger } from './core/ledger.ts';
 import { unruled } from './core/policy.ts';
-import { noRoutes } from './core/routes.ts';
-import type { Access, Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
+import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { Pool } from './endpoints/pool.ts';
 import { builtInPolicy, deadlinesOf, type Ground, speakerOf } from './ground.ts';
+import { type Facts, Hosted } from './hosted.ts';
 import { endpointLimits } from './limits.ts';
 import { callTokens } from './policies/call-tokens.ts';
+import { plainName } from './policies/service-name.ts';
 import type { Settings } from './settings/settings.ts';
 import { inbound, outbound, refusing } from './stack.ts';
 import { type Accept, InProcess, type Memory } from './transports/in-process.ts';
-import { inProcessDialler, inProcessPlace } from './transports/in-process-link.ts';
+import { inProcessDialler } from './transports/in-process-link.ts';
 import { Intake } from './transports/intake.ts';
 import { RecordingBudget } from './transports/recording.ts';
 import { Turns } from './transports/turns.ts';
@@ -32,18 +33,14 @@ export interface WayWithin {
   readonly caller: Opener;
   /** Whether calls to a name come to this process. */
   hosts(service: string): boolean;
-  /** Takes calls to a name; the answer ends that. Throws when somebody takes them already. */
-  host(service: string, accept: Accept): () => void;
+  /**
+   * Takes calls to a name; the answer ends that. `facts`: what the service says of its methods. Throws when somebody takes
+   * them already, and for what no call can name.
+   */
+  host(service: string, accept: Accept, facts?: Facts): () => void;
   /** Ends everything now. */
   close(reason: string): void;
 }
-
-/** This process cannot be kept from itself: intentions are about who comes from outside. */
-const everybody: Access = Object.freeze({
-  intentions: Object.freeze([]),
-  allowByDefault: true,
-  because: 'the caller is this very process',
-});
 
 /**
  * Opens the way within: outbound stack, pool and inbound stack as between two sidecars, joined by streams in memory. What
@@ -53,6 +50,8 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
   const { settings, kit, loop, accounts, progress, snapshots, sabotage } = ground;
   const { limits, faults, log } = settings;
   const memory: Memory = { turns: new Turns(), loop };
+  // A name that is hosted anew must not meet who hosted it before.
+  const endpointSettings = { ...endpointLimits(limits), restMs: 0 };
   const hosted = new Hosted(snapshots);
   const deadlines = deadlinesOf({ settings, sabotage });
   const caller = settings.service?.name ?? '';
@@ -69,7 +68,7 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
       acceptOf: (service) => hosted.apps.get(service) ?? null,
     }),
     nobodyAsks,
-    endpointLimits(limits),
+    endpointSettings,
   );
   const followApps = (snapshot: Snapshot): void =>
     apps.follow({ ...snapshot, policies: unruled(builtInPolicy(settings, sabotage)) });
@@ -107,7 +106,7 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
       acceptOf: (service) => hosted.intakes.get(service) ?? null,
     }),
     nobodyAsks,
-    endpointLimits(limits),
+    endpointSettings,
   );
   const unfollow = [
     hosted.snapshots.listen(followApps),
@@ -135,8 +134,12 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
   return {
     caller: entrance,
     hosts: (service) => hosted.apps.has(service),
-    host: (service, accept) => {
-      const view = hosted.add(service, accept);
+    host: (service, accept, facts = new Map()) => {
+      if (plainName(service).name !== service)
+        throw new Error(
+          `'${service}' cannot be hosted: a service is named by letters, digits, dots, underscores and dashes`,
+        );
+      const view = hosted.add(service, accept, facts);
       hosted.intakes.set(service, intoService(view));
       return () => hosted.remove(service);
     },
@@ -151,55 +154,3 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
 };
 
 const nobodyAsks = async (): Promise<'unknown'> => 'unknown';
-
-/** What is hosted here, and the mesh as calls to it see it. */
-class Hosted {
-  readonly snapshots: Cell<Snapshot>;
-  /** Who answers, by service. */
-  readonly apps: Map<string, Accept> = new Map();
-  /** The inbound side of each service. */
-  readonly intakes: Map<string, Accept> = new Map();
-  readonly close: () => void;
-  readonly #mesh: Cell<Snapshot>;
-  #views: ReadonlyMap<string, ServiceView> = new Map();
-
-  constructor(mesh: Cell<Snapshot>) {
-    this.#mesh = mesh;
-    this.snapshots = new Cell(this.#within());
-    this.close = mesh.listen(() => this.#renew());
-  }
-
-  add(service: string, accept: Accept): ServiceView {
-    if (this.apps.has(service))
-      throw new Error(`'${service}' is hosted here already: stop that one first, or give it another name`);
-    this.apps.set(service, accept);
-    const address = { id: inProcessPlace, host: inProcessPlace, port: 0, service };
-    const view: ServiceView = Object.freeze({ name: service, origin: inProcessPlace, endpoints: [address] });
-    this.#views = new Map([...this.#views, [service, view]]);
-    this.#renew();
-    return view;
-  }
-
-  remove(service: string): void {
-    if (!this.apps.delete(service)) return;
-    this.intakes.delete(service);
-    this.#views = new Map([...this.#views].filter(([name]) => name !== service));
-    this.#renew();
-  }
-
-  #renew(): void {
-    this.snapshots.set(this.#within());
-  }
-
-  /** Policies and flags are the mesh's; services, and who may call them, are ours. */
-  #within(): Snapshot {
-    const asked = new Map([...this.#views.keys()].map((name): [string, boolean] => [name, true]));
-    return Object.freeze({
-      ...this.#mesh.value,
-      ...noRoutes,
-      services: this.#views,
-      asked,
-      access: everybody,
-    });
-  }
-}

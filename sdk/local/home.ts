@@ -1,8 +1,10 @@
+import { readMethods } from '../../sidecar/core/descriptors.ts';
 import { encodeMessage } from '../../sidecar/core/grpc-message.ts';
 import { Code } from '../../sidecar/core/status.ts';
 import { type Embedded, type EmbedOptions, embed } from '../../sidecar/index.ts';
 import type { StreamEnd, StreamListener } from '../../wire/index.ts';
 import type { Served } from '../methods.ts';
+import { shapeOf } from '../shape.ts';
 import { LocalChannel } from './channel.ts';
 import { fieldIn } from './fields.ts';
 import { LocalIncoming } from './incoming.ts';
@@ -42,10 +44,10 @@ export class LocalHome {
   }
 
   /** Answers calls to a name by `methods`; the answer ends that. */
-  host(service: string, methods: readonly Served[]): () => void {
+  host(service: string, definition: object, methods: readonly Served[]): () => void {
     const { limits } = this.#embedded;
     const byPath = new Map(methods.map(({ method, answer }) => [method.path, answer]));
-    return this.#embedded.host(service, (stream, fields) => {
+    const accept = (stream: StreamEnd, fields: readonly string[]): StreamListener => {
       const path = fieldIn(fields, ':path');
       const answer = byPath.get(path);
       if (answer === undefined) return unimplemented(stream, `'${service}' has no method ${path}`);
@@ -53,7 +55,8 @@ export class LocalHome {
       // It waits before it answers, so that the stream knows by then who hears of it.
       void answer(incoming);
       return incoming;
-    });
+    };
+    return this.#embedded.host(service, accept, factsOf(definition));
   }
 
   /** Takes no new calls, lets those that run end, for a while, and ends everything. Safe to call again. */
@@ -76,6 +79,19 @@ export class LocalHome {
 /** Opens it. Rejects when the settings file cannot be used, with all that is wrong, or a listener cannot be opened. */
 export const openLocalHome = async (options: EmbedOptions): Promise<LocalHome> =>
   new LocalHome(await embed(options));
+
+/** What a definition says of its methods; whether they may be executed twice only where it has descriptors. */
+const factsOf = (definition: object): ReadonlyMap<string, { unary: boolean; idempotent: boolean }> => {
+  const { methods, files } = shapeOf(definition);
+  const described = files().flatMap(readMethods);
+  const repeatable = new Set(described.filter(({ idempotent }) => idempotent).map(({ path }) => path));
+  return new Map(
+    methods.map(({ path, requestStream, responseStream }) => [
+      path,
+      { unary: !requestStream && !responseStream, idempotent: repeatable.has(path) },
+    ]),
+  );
+};
 
 const deaf: StreamListener = { headers: () => {}, data: () => {}, sent: () => {}, aborted: () => {} };
 

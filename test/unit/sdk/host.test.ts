@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { Code, connect, type Mesh } from '../../../sdk/index.ts';
+import { Code, connect, definition, type Mesh, MeshError } from '../../../sdk/index.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { settingsFile, webSettings } from '../../support/placements.ts';
@@ -89,11 +89,57 @@ test('the same program with another file is the service that has moved out', asy
   expect((await whole.client(Shop, 'shop').take({ sku: 'oar' })).sku).toBe('web of web');
 });
 
+test('what a definition says of its methods holds as a contract does, below all policies', async () => {
+  const proto = (await settingsFile({})).replace('mesh.yaml', 'depot.proto');
+  await writeFile(
+    proto,
+    `syntax = "proto3"; package depot.v1; message Item { string sku = 1; }
+    service Depot {
+      rpc Find(Item) returns (Item) { option idempotency_level = NO_SIDE_EFFECTS; }
+      rpc Take(Item) returns (Item);
+      rpc Watch(Item) returns (stream Item);
+    }`,
+  );
+  interface Depot {
+    find(item: { sku: string }): Promise<{ sku: string }>;
+    take(item: { sku: string }): Promise<{ sku: string }>;
+    watch(item: { sku: string }): AsyncIterable<{ sku: string }>;
+  }
+  const Depot = definition<Depot>(proto, 'depot.v1.Depot');
+  const retry = { attempts: 3, codes: ['UNAVAILABLE'], 'first-wait': '1ms' };
+  const policies = { depot: { retry, 'unary-timeout': '5s' } };
+  const mesh = await alone(await settingsFile(webSettings({ policies })));
+  const tries = { find: 0, take: 0 };
+  const deadlines: boolean[] = [];
+  await mesh.host(Depot, 'depot', {
+    find: () => {
+      tries.find++;
+      throw new MeshError(Code.UNAVAILABLE, 'not now');
+    },
+    take: (_, { deadline }) => {
+      tries.take++;
+      deadlines.push(deadline !== null);
+      throw new MeshError(Code.UNAVAILABLE, 'not now');
+    },
+    watch: async function* (item, { deadline }) {
+      deadlines.push(deadline !== null);
+      yield item;
+    },
+  });
+  const depot = mesh.client(Depot, 'depot');
+  await failureOf(depot.find({ sku: 'oar' }));
+  await failureOf(depot.take({ sku: 'oar' }));
+  await all(depot.watch({ sku: 'oar' }));
+  expect(tries).toEqual({ find: 3, take: 1 });
+  expect(deadlines).toEqual([true, false]);
+});
+
 test('a name is hosted once at a time, by all of its methods', async () => {
   const mesh = await alone();
   const first = await mesh.host(Shop, 'shop', plainShop);
   await expect(mesh.host(Shop, 'shop', plainShop)).rejects.toThrow(/'shop' is hosted here already/);
   await expect(mesh.host(Shop, 'other', {} as typeof plainShop)).rejects.toThrow(/nothing answers .*Take/);
+  await expect(mesh.host(Shop, 'the shop', plainShop)).rejects.toThrow(/'the shop' cannot be hosted/);
   await first.stop();
   const shop = mesh.client(Shop, 'shop');
   expect((await failureOf(shop.take({ sku: 'oar' }))).code).toBe(Code.UNAVAILABLE);
