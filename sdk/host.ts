@@ -5,7 +5,14 @@ import type { LocalHome } from './local/home.ts';
 import { implement, type ServeHome } from './methods.ts';
 import { openServer, type Served } from './serve.ts';
 
-/** A service that this process hosts. */
+/**
+ * A service that this process hosts.
+ *
+ * @example
+ * const hosted: Hosted = await mesh.host(Inventory, 'warehouse', stock);
+ * console.log(hosted.placement); // local, until the configuration says mesh
+ * await hosted.stop();
+ */
 export interface Hosted {
   /** Where calls of this process to it go now: configuration may change it at any time. */
   readonly placement: 'local' | 'mesh';
