@@ -1,5 +1,6 @@
 import type { Loop } from '../wire/index.ts';
 import { Accounts } from './core/accounts.ts';
+import type { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Progress } from './core/progress.ts';
@@ -19,6 +20,8 @@ export interface Ground {
   readonly accounts: Accounts;
   /** The calls on the way in. */
   readonly progress: Progress;
+  /** What the flags of the call trees are that come through here. */
+  readonly trees: FlagTrees;
   /** Aborts when the sidecar closes. */
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import { Loop } from '../wire/index.ts';
 import { pause } from './consul/pause.ts';
 import type { SidecarView } from './control/view.ts';
+import { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Progress } from './core/progress.ts';
@@ -60,8 +61,9 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
     throw thrown;
   });
   const accounts = accountsOf(settings);
+  const [progress, trees] = [new Progress(), new FlagTrees(kit.clock)];
   const sidecar = new RunningSidecar(
-    { settings, kit, loop, origins, sabotage, accounts, progress: new Progress(), signal: stop.signal },
+    { settings, kit, loop, origins, sabotage, accounts, progress, trees, signal: stop.signal },
     stop,
   );
   try {

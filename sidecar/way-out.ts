@@ -8,6 +8,7 @@ import { gaugeGates } from './endpoints/gate-gauges.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { asker } from './endpoints/question.ts';
+import type { FlagsSettings } from './filters/flags.ts';
 import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
@@ -54,12 +55,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       near: pool.near,
       accounts: ground.accounts,
       progress: ground.progress,
+      trees: ground.trees,
     },
     {
       observe: settings.log,
       hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
       faults: settings.faults,
+      flags: flagsOf(ground),
       ...(ground.sabotage.has('retry') && { retry: once, hedge: once }),
     },
   );
@@ -100,6 +103,18 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     throw thrown;
   }
   return { pool, stack, listeners };
+};
+
+/** What our app may say of flags. */
+const flagsOf = ({ settings: { service, flagging } }: Ground): FlagsSettings => {
+  const name = service?.name ?? '';
+  const { targetingKey, deciders, testers } = flagging;
+  return {
+    service: name,
+    decides: deciders?.includes(name) ?? false,
+    tests: testers.includes(name),
+    targetingKey,
+  };
 };
 
 /** Shows which services are in panic, whether or not they are called. */

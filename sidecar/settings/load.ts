@@ -3,6 +3,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import { withContracts } from './contracts.ts';
 import { type Complaint, contradictions } from './contradictions.ts';
 import { describe, isMapping, locate } from './describe.ts';
+import { flagFileProblems } from './flag-file.ts';
 import { readPage } from './page.ts';
 import { type Problem, SettingsError } from './problem.ts';
 import { resolve } from './resolve.ts';
@@ -69,8 +70,9 @@ export const readSettings = (
     at: locate(complaint.path, ask),
     message: `${complaint.path.join('.')} ${complaint.message}`,
   });
-  const wrong = [...unreadable, ...errors];
-  if (wrong.length > 0) throw inOrder(wrong.map(place));
+  const wrong = [...unreadable, ...errors].map(place);
+  wrong.push(...flagFileProblems(settings, (message) => place({ path: ['flagging', 'file'], message })));
+  if (wrong.length > 0) throw inOrder(wrong);
   return { settings, warnings: warnings.map(place) };
 };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Place } from './address.ts';
+import { type FlaggingFile, flaggingSchema } from './flagging-schema.ts';
 import { type IdentityFile, identity } from './identity-schema.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
 import {
@@ -49,6 +50,7 @@ export interface File {
   upstreams: Record<string, Place>;
   balance?: PolicyFile['balance'];
   flags: Record<string, string>;
+  flagging: FlaggingFile;
   contracts: Record<string, string>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
@@ -215,6 +217,9 @@ export const schema: z.ZodType<File> = z
     flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),
+    flagging: flaggingSchema
+      .prefault({})
+      .meta({ description: 'Who decides flags, and from what; docs/flags.md' }),
     contracts: z.record(serviceName, path).prefault({}).meta({
       description:
         'Descriptor sets of services that are called, by name, where no sidecar tells of their methods',

@@ -44,7 +44,15 @@ describe('the stacks', () => {
 
   it('meet an inbound call in this order', () => {
     const filters = inbound(stillKit(), { authorize: { service: 'inventory', anonymous: false } });
-    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'describe', 'authorize', 'fault']);
+    expect(filters.names).toEqual([
+      'correlate',
+      'observe',
+      'deadline',
+      'describe',
+      'authorize',
+      'believe',
+      'fault',
+    ]);
   });
 
   it('carry a call to the transport in one tick', () => {
