@@ -20,7 +20,7 @@ export const readFlags = (text: string, key: string): FlagDefinitions => {
     throw wrong(key, `is ${bytes} bytes long, definitions of flags may have ${longestFlags}: shorten it`);
   const { content, page } = contentOf(text, key, bytes);
   const ask: Ask = {
-    page: page ?? longPage,
+    page,
     name: key,
     overlay: {},
     environment: {},
@@ -47,17 +47,18 @@ const definitionOf = (name: string, { variants, defaultVariant, targeting }: Fla
   targeting: targeting === undefined || Object.keys(targeting).length === 0 ? null : targeting,
 });
 
-/** JSON first, as it is quick; the page knows where things stand, and is null where making it would hold up calls. */
+/** JSON is quick. Where things stand in it is only asked of what is wrong, and not where that would hold up calls. */
 const contentOf = (
   text: string,
   key: string,
   bytes: number,
-): { readonly content: unknown; readonly page: Page | null } => {
-  if (bytes > longestYaml) {
-    try {
-      return { content: JSON.parse(text), page: null };
-    } catch (thrown) {
-      const why = `is no JSON (${(thrown as Error).message})`;
+): { readonly content: unknown; readonly page: Page } => {
+  const isLong = bytes > longestYaml;
+  try {
+    return { content: JSON.parse(text), page: isLong ? longPage : latePage(text) };
+  } catch (thrown) {
+    if (isLong) {
+      const why = `is no JSON (${(thrown as Error).message.replaceAll('\n', ' ')})`;
       throw wrong(key, `${why}: correct it, or shorten YAML to ${longestYaml} bytes, it is slow to read`);
     }
   }
@@ -71,6 +72,15 @@ const contentOf = (
     );
   return { content: page.content ?? {}, page };
 };
+
+/** A page that is made when it is asked where something stands. */
+const latePage = (text: string): Page => ({
+  content: undefined,
+  faults: [],
+  locate: (path) => readPage(text).locate(path),
+  locateKey: (path, key) => readPage(text).locateKey(path, key),
+  has: (path) => readPage(text).has(path),
+});
 
 /** Stands for a page that would take too long to make: everything is said to be in its first line. */
 const longPage: Page = {
