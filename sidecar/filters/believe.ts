@@ -5,7 +5,7 @@ import type { Kit } from '../core/kit.ts';
 import {
   agree,
   type Carried,
-  carriedIn,
+  flagReader,
   markMember,
   overridden,
   readAsked,
@@ -43,6 +43,7 @@ export const believe = (
   const dropped = meter.count('outrigger_flags_dropped_total');
   const may = deciders === null ? null : new Set(deciders);
   const mayTest = new Set(testers);
+  const read = flagReader();
   const refuse = (caller: string, reason: string): void => {
     meter.count('outrigger_flags_refused_total', caller || 'anonymous', reason).value++;
   };
@@ -53,7 +54,7 @@ export const believe = (
   const tested = (call: Call): Call => {
     const { caller, words } = call.arrival;
     const asked = readAsked(words.flags);
-    const carried = carriedIn(call.baggage);
+    const carried = read(call.baggage);
     if (asked === null) {
       refuse(caller, 'malformed');
       return call;
@@ -61,7 +62,7 @@ export const believe = (
     const members = overridden(carried, asked);
     const mark = carried === null || carried.version === '' ? [] : [markMember(carried.version, carried.by)];
     const { baggage, all } = withRoom(carried?.others ?? call.baggage, [...mark, ...members]);
-    const now = carriedIn(baggage);
+    const now = read(baggage);
     // Its own sidecar has done so already.
     if (carried !== null && now !== null && agree(carried, now)) return call;
     if (!mayTest.has(caller)) {
@@ -74,7 +75,7 @@ export const believe = (
 
   return function believe(call, next) {
     const { caller, words } = call.arrival;
-    let carried = carriedIn(call.baggage);
+    let carried = read(call.baggage);
     if (carried === null && words.flags === '') return next(call);
     let known = call;
     if (carried !== null && !isBelieved(carried, caller)) {
@@ -84,7 +85,7 @@ export const believe = (
     }
     if (words.flags !== '') {
       known = tested(known);
-      carried = carriedIn(known.baggage);
+      carried = read(known.baggage);
     }
     if (carried !== null && carried.version !== '') trees.note(call.id, carried.text);
     return next(known);

@@ -11,8 +11,8 @@ import {
   agree,
   answerIn,
   type Carried,
-  carriedIn,
   flagMember,
+  flagReader,
   markMember,
   overridden,
   readAsked,
@@ -60,6 +60,7 @@ export const flags = (
   const dropped = meter.count('outrigger_flags_dropped_total');
   const widened = meter.count('outrigger_flags_refused_total', service || 'none', 'widened');
   const calls = new FlagCalls(meter);
+  const read = flagReader();
   const written: WeakMap<Policy, Written> = new WeakMap();
 
   /** What is the same for all calls under a policy and definitions. */
@@ -88,7 +89,7 @@ export const flags = (
   };
 
   /** The first sidecar of the tree: its answers, those excepted that the call brings. */
-  const decided = (call: Call): Call => {
+  const decided = (call: Call, carried: Carried | null): Call => {
     const { policy, baggage, arrival } = call;
     const { flagSet } = call.snapshot;
     const known = written.get(policy);
@@ -96,7 +97,6 @@ export const flags = (
     const asked = tests && arrival.words.flags !== '' ? readAsked(arrival.words.flags) : null;
     const targeted = flagSet === null || flagSet.targeted === null ? [] : flagSet.targeted(factsOf(call));
     if (all === '' && asked === null) return call;
-    const carried = carriedIn(baggage);
     if (carried === null && asked === null && targeted.length === 0) {
       const carrying = joined(baggage, all);
       if (carrying !== null) return call.carrying(carrying);
@@ -114,7 +114,7 @@ export const flags = (
   /** A tree that came through us, or began here: what it carries. */
   const held = (call: Call, carried: Carried | null, noted: string): Call => {
     if (carried !== null) {
-      if (carried.text === noted || agree(carried, carriedIn(noted)!)) return call;
+      if (carried.text === noted || agree(carried, read(noted)!)) return call;
       if (decides && carried.version !== '') return named(call, carried);
       widened.value++;
     }
@@ -142,14 +142,16 @@ export const flags = (
   return function flags(call, next) {
     const { flagSet } = call.snapshot;
     const noted = trees.of(call.id);
-    let carrying: Call;
-    if (noted !== undefined) carrying = held(call, carriedIn(call.baggage), noted);
-    else {
-      const carried = carriedIn(call.baggage);
-      carrying = carried === null || carried.version === '' ? decided(call) : named(call, carried);
-    }
+    const carried = read(call.baggage);
+    const isMarked = carried !== null && carried.version !== '';
+    const carrying =
+      noted !== undefined
+        ? held(call, carried, noted)
+        : isMarked
+          ? named(call, carried)
+          : decided(call, carried);
     if (flagSet === null) return next(carrying);
-    const text = carriedIn(carrying.baggage)?.text ?? '';
+    const text = (carrying === call ? carried : read(carrying.baggage))?.text ?? '';
     // Only whoever was given an id can be followed by another call with it.
     if (noted === undefined && text !== '' && call.arrival.words.requestId === call.id)
       trees.note(call.id, text);

@@ -8,6 +8,7 @@ import { bounded } from './baggage.ts';
 const mark = 'outrigger.flags';
 /** What members of baggage begin with that are answers: `ff.express=on`. */
 const prefix = 'ff.';
+const comma = 0x2c;
 
 /** What baggage says of flags, and the rest. */
 export interface Carried {
@@ -42,6 +43,34 @@ export const carriedIn = (baggage: string): Carried | null => {
   return { version: version.trim(), by: by.join('.').trim(), members, text, others };
 };
 
+/** Texts whose meaning is remembered: there are few at a time, as all trees of a version are given one of a few answers. */
+const mostTexts = 256;
+
+/**
+ * The same as `carriedIn`, which remembers what the ends of baggage mean: a sidecar writes mark and answers behind the
+ * rest, and most calls carry the same.
+ */
+export const flagReader = (): ((baggage: string) => Carried | null) => {
+  let known: Map<string, Carried> = new Map();
+  return (baggage) => {
+    const at = baggage.indexOf(mark);
+    // Where anything before it may be an answer, or the mark the end of another name, it is looked at in full.
+    const isEnd = at === 0 || (at > 0 && baggage.charCodeAt(at - 1) === comma);
+    if (!isEnd || baggage.lastIndexOf(prefix, at) >= 0) return carriedIn(baggage);
+    const text = at === 0 ? baggage : baggage.slice(at);
+    const others = at === 0 ? '' : baggage.slice(0, at - 1);
+    let carried = known.get(text);
+    if (carried === undefined) {
+      const read = carriedIn(text)!;
+      if (read.text !== text) return carriedIn(baggage);
+      if (known.size >= mostTexts) known = new Map();
+      // A copy of its own: a part would keep all of the baggage that it was cut from.
+      known.set(Buffer.from(text).toString(), (carried = read));
+    }
+    return others === '' ? carried : { ...carried, others };
+  };
+};
+
 /** A mark as baggage says it. */
 export const markMember = (version: string, by: string): string =>
   by === '' ? `${mark}=${version}` : `${mark}=${version}.${by}`;
@@ -63,15 +92,19 @@ export const answerIn = (member: string): FlagAnswer | null => {
   }
 };
 
-/** Whether both give the same answers by the same definitions, however they are written. */
+/** Whether both give the same answers, by the same definitions and decider, however they are written. */
 export const agree = (one: Carried, other: Carried): boolean => {
-  if (one.version !== other.version || one.members.length !== other.members.length) return false;
-  const known = new Map(one.members.map((member) => answerIn(member) ?? [member, '']));
-  return other.members.every((member) => {
-    const [flag, variant] = answerIn(member) ?? [member, ''];
-    return known.get(flag) === variant;
-  });
+  const { version, by, members } = other;
+  if (one.version !== version || one.by !== by || one.members.length !== members.length) return false;
+  const said = answersOf(other);
+  // What is said twice may be read either way.
+  if (said.size !== members.length) return false;
+  for (const [flag, variant] of answersOf(one)) if (said.get(flag) !== variant) return false;
+  return true;
 };
+
+const answersOf = ({ members }: Carried): ReadonlyMap<string, string> =>
+  new Map(members.map((member) => answerIn(member) ?? [member, '']));
 
 /** The answers of `carried`, those in `wanted` in the place of its own; without the mark. */
 export const overridden = (carried: Carried | null, wanted: readonly FlagAnswer[]): string[] => {

@@ -140,7 +140,9 @@ describe('a sidecar in the middle of a call tree', () => {
     expect(carries(`${came},ff.beta=on`)).toBe(came);
     expect(carries(`ff.express=on,${came}`)).toBe(came);
     expect(carries('outrigger.flags=11111111.edge,ff.express=on')).toBe(came);
-    expect(widened()).toBe(4);
+    expect(carries(came.replace('.edge', '.gateway'))).toBe(came); // nor who decided
+    expect(carries(`${came},ff.express=off`)).toBe(came); // nor says it twice
+    expect(widened()).toBe(6);
   });
 
   it('control: passes the same on of a tree that it does not know, in the name of its own app', () => {
