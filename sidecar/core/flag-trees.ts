@@ -1,7 +1,8 @@
 import type { Clock } from './kit.ts';
 
-/** Call trees of one generation; an entry is at most the 8 KiB of baggage, and shares its text with the call's. */
+/** Call trees of one generation, and the characters that they carry: baggage may have 8 KiB. */
 const mostTrees = 4096;
+const mostCharacters = 4 * 1024 * 1024;
 /** A generation is given up after so many milliseconds at the latest, so that ids that are used for ever get new answers. */
 const longestMs = 60_000;
 
@@ -16,6 +17,7 @@ export class FlagTrees {
   #young: Map<string, string> = new Map();
   #old: Map<string, string> = new Map();
   #since = 0;
+  #characters = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,7 +26,8 @@ export class FlagTrees {
   /** The tree carries `flags`, as baggage says them. */
   note(id: string, flags: string): void {
     this.#age();
-    if (this.#young.size >= mostTrees) this.#turn();
+    if (this.#young.size >= mostTrees || this.#characters >= mostCharacters) this.#turn();
+    this.#characters += flags.length;
     this.#young.set(id, flags);
   }
 
@@ -45,6 +48,7 @@ export class FlagTrees {
   #turn(): void {
     this.#old = this.#young;
     this.#young = new Map();
+    this.#characters = 0;
     this.#since = this.#clock.now();
   }
 }

@@ -75,6 +75,13 @@ export const flags = (
     return made;
   };
 
+  /** The call with these members behind what its baggage says beside flags, as far as there is room. */
+  const carrying = (call: Call, before: string, members: readonly string[]): Call => {
+    const { baggage, all } = withRoom(before, members);
+    if (!all) dropped.value++;
+    return baggage === call.baggage ? call : call.carrying(baggage);
+  };
+
   const factsOf = (call: Call): FlagFacts => {
     const { arrival, baggage, id, method } = call;
     const { words, port, authority } = arrival;
@@ -98,17 +105,15 @@ export const flags = (
     const targeted = flagSet === null || flagSet.targeted === null ? [] : flagSet.targeted(factsOf(call));
     if (all === '' && asked === null) return call;
     if (carried === null && asked === null && targeted.length === 0) {
-      const carrying = joined(baggage, all);
-      if (carrying !== null) return call.carrying(carrying);
+      const both = joined(baggage, all);
+      if (both !== null) return call.carrying(both);
     }
     const said = asked === null ? (carried?.members ?? []) : overridden(carried, asked);
     const open = missing([...members, ...fromRules(policy, targeted)], said);
     if (asked === null && open.length === 0) return call;
     const [before, more] =
       asked === null ? [baggage, open] : [carried?.others ?? baggage, inFront(open, said)];
-    const { baggage: carrying, all: fits } = withRoom(before, more);
-    if (!fits) dropped.value++;
-    return carrying === baggage ? call : call.carrying(carrying);
+    return carrying(call, before, more);
   };
 
   /** A tree that came through us, or began here: what it carries. */
@@ -118,16 +123,12 @@ export const flags = (
       if (decides && carried.version !== '') return named(call, carried);
       widened.value++;
     }
-    const { baggage, all } = withRoom(carried === null ? call.baggage : carried.others, noted.split(','));
-    if (!all) dropped.value++;
-    return call.carrying(baggage);
+    return carrying(call, carried === null ? call.baggage : carried.others, noted.split(','));
   };
 
   /** A tree that is marked and did not come through us, such as from a queue: our app says so, nobody else. */
   const named = (call: Call, { version, by, members, others }: Carried): Call =>
-    by === service
-      ? call
-      : call.carrying(withRoom(others, [markMember(version, service), ...members]).baggage);
+    by === service ? call : carrying(call, others, [markMember(version, service), ...members]);
 
   const watched = (call: Call, set: FlagSet, text: string, next: Service<Call>): Promise<Reply> => {
     const watching = calls.watch(call, set, text);
@@ -144,18 +145,19 @@ export const flags = (
     const noted = trees.of(call.id);
     const carried = read(call.baggage);
     const isMarked = carried !== null && carried.version !== '';
-    const carrying =
+    const known =
       noted !== undefined
         ? held(call, carried, noted)
         : isMarked
           ? named(call, carried)
           : decided(call, carried);
-    if (flagSet === null) return next(carrying);
-    const text = (carrying === call ? carried : read(carrying.baggage))?.text ?? '';
+    if (flagSet === null) return next(known);
+    const now = known === call ? carried : read(known.baggage);
+    if (now === null) return next(known);
     // Only whoever was given an id can be followed by another call with it.
-    if (noted === undefined && text !== '' && call.arrival.words.requestId === call.id)
-      trees.note(call.id, text);
-    return watched(carrying, flagSet, text, next);
+    if (noted === undefined && now.version !== '' && call.arrival.words.requestId === call.id)
+      trees.note(call.id, now.text);
+    return watched(known, flagSet, now.text, next);
   };
 };
 

@@ -39,7 +39,8 @@ export const carriedIn = (baggage: string): Carried | null => {
   }
   if (found === '' && members.length === 0) return null;
   const [version = '', ...by] = found.slice(found.indexOf('=') + 1).split('.');
-  const text = (found === '' ? members : [found, ...members]).join(',');
+  const text =
+    members.length === 0 ? copyOf(found) : (found === '' ? members : [found, ...members]).join(',');
   return { version: version.trim(), by: by.join('.').trim(), members, text, others };
 };
 
@@ -57,17 +58,18 @@ export const flagReader = (): ((baggage: string) => Carried | null) => {
     // Where anything before it may be an answer, or the mark the end of another name, it is looked at in full.
     const isEnd = at === 0 || (at > 0 && baggage.charCodeAt(at - 1) === comma);
     if (!isEnd || baggage.lastIndexOf(prefix, at) >= 0) return carriedIn(baggage);
-    const text = at === 0 ? baggage : baggage.slice(at);
-    const others = at === 0 ? '' : baggage.slice(0, at - 1);
-    let carried = known.get(text);
+    const end = at === 0 ? baggage : baggage.slice(at);
+    const before = at === 0 ? '' : baggage.slice(0, at - 1);
+    let carried = known.get(end);
     if (carried === undefined) {
-      const read = carriedIn(text)!;
-      if (read.text !== text) return carriedIn(baggage);
+      const own = copyOf(end);
+      const read = carriedIn(own);
+      if (read === null) return carriedIn(baggage);
       if (known.size >= mostTexts) known = new Map();
-      // A copy of its own: a part would keep all of the baggage that it was cut from.
-      known.set(Buffer.from(text).toString(), (carried = read));
+      known.set(own, (carried = read));
     }
-    return others === '' ? carried : { ...carried, others };
+    if (before === '') return carried;
+    return { ...carried, others: carried.others === '' ? before : `${before},${carried.others}` };
   };
 };
 
@@ -153,5 +155,8 @@ export const valueIn = (baggage: string, name: string): string => {
   }
   return '';
 };
+
+/** A part of a text keeps all of it in memory: what is remembered is a text of its own. Baggage is a byte a character. */
+const copyOf = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 const nameOf = (pair: string): string => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim();

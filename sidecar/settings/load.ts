@@ -70,10 +70,11 @@ export const readSettings = (
     at: locate(complaint.path, ask),
     message: `${complaint.path.join('.')} ${complaint.message}`,
   });
-  const wrong = [...unreadable, ...errors].map(place);
-  wrong.push(...flagFileProblems(settings, (message) => place({ path: ['flagging', 'file'], message })));
-  if (wrong.length > 0) throw inOrder(wrong);
-  return { settings, warnings: warnings.map(place) };
+  const wrong = [...unreadable, ...errors];
+  if (wrong.length > 0) throw inOrder(wrong.map(place));
+  // A mistake in flags must keep nobody from starting: the file is read again when it changes.
+  const badFlags = flagFileProblems(settings, (message) => place({ path: ['flagging', 'file'], message }));
+  return { settings, warnings: [...warnings.map(place), ...badFlags] };
 };
 
 const readText = (file: string): string => {

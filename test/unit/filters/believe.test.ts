@@ -124,5 +124,9 @@ describe('a call tree that came in', () => {
     expect(trees.of('b')).toBe('ff.x=1');
     for (let at = 0; at < 4096; at++) trees.note(`d${at}`, '');
     expect(trees.of('b')).toBeUndefined();
+    // Nor do long ones fill the memory: 4 Mi characters are a generation too.
+    trees.note('e', 'ff.x=1');
+    for (let at = 0; at < 1025; at++) trees.note(`f${at}`, 'x'.repeat(8192));
+    expect(trees.of('e')).toBeUndefined();
   });
 });

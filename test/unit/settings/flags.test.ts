@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../../sidecar/settings/load.ts';
 import { readFlags } from '../../../sidecar/settings/read-flags.ts';
@@ -110,10 +113,25 @@ describe('flagging in the settings', () => {
     expect(settings.flagging.deciders).toEqual(['web']);
   });
 
-  it('names the file that is missing, and the key that names it', () => {
-    expect(() => flagging('{ file: no-such.json }')).toThrow(
-      /mesh\.yaml:2:19: flagging\.file \/etc\/no-such\.json is missing: write it, or remove the key/,
-    );
+  it('warns of a file that is missing or wrong, and lets the sidecar start', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flags-'));
+    const warnings = () =>
+      readSettings(
+        'service: { name: web }\nflagging: { file: flags.json }',
+        'mesh.yaml',
+        directory,
+      ).warnings.map(({ at, message }) => `${at}: ${message}`.replaceAll(directory, '.'));
+    try {
+      expect(warnings()).toEqual([
+        'mesh.yaml:2:19: flagging.file ./flags.json is missing: write it, or remove the key',
+      ]);
+      writeFileSync(join(directory, 'flags.json'), '{"flags": {"a": {"state": "ENABLED", "variants": {}}}}');
+      expect(warnings()).toEqual(['./flags.json:1:38: flags.a.variants must have 1 to 32 entries, not {}']);
+      writeFileSync(join(directory, 'flags.json'), JSON.stringify({ flags: { a: onOff() } }));
+      expect(warnings()).toEqual([]); // control
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('has deciders and testers only where callers prove who they are', () => {
