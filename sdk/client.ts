@@ -6,14 +6,26 @@ import { type ClientCall, type Messages, type Middleware, through } from './midd
 import { type CallOptions, Outbound } from './outbound.ts';
 import { type MethodShape, shapeOf } from './shape.ts';
 
-/** A client: the methods of the service's interface, each with options behind its request. */
+/**
+ * A client: the methods of the service's interface, each with options behind its request.
+ *
+ * @example
+ * const reserveAll = (client: Client<Inventory>, skus: string[]) => Promise.all(skus.map((sku) => client.reserve({ sku })));
+ * await reserveAll(inventory, ['oar', 'paddle']);
+ */
 export type Client<S> = {
   readonly [Method in keyof S]: S[Method] extends (input: infer Input) => infer Output
     ? (input: Loose<Input>, options?: CallOptions) => Output
     : never;
 };
 
-/** Where an interface takes a stream, a caller may hand over anything that can be iterated. */
+/**
+ * Where an interface takes a stream, a caller may hand over anything that can be iterated.
+ *
+ * @example
+ * const skus: Loose<AsyncIterable<{ sku: string }>> = [{ sku: 'oar' }, { sku: 'paddle' }];
+ * for await (const { left } of inventory.count(skus)) console.log(left);
+ */
 export type Loose<Input> =
   Input extends AsyncIterable<infer Message> ? AsyncIterable<Message> | Iterable<Message> : Input;
 

@@ -19,7 +19,14 @@ import { openServer, type Served, type ServePlace } from './serve.ts';
 import { type Target, targetOf } from './target.ts';
 import type { CallerInterface, ServerInterface } from './typed.ts';
 
-/** How an app finds its sidecar, and what happens around its calls. */
+/**
+ * How an app finds its sidecar, and what happens around its calls.
+ *
+ * @example
+ * const options: ConnectOptions = { timeout: '10s', onError: (error, { method }) => console.error(method, error) };
+ * const patient = await connect(options);
+ * patient.close();
+ */
 export interface ConnectOptions {
   /** The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP, else 127.0.0.1:15001. */
   readonly sidecar?: string;
@@ -38,7 +45,13 @@ export interface ConnectOptions {
   readonly onLostContext?: (lost: LostContext) => void;
 }
 
-/** The mesh as an app sees it. */
+/**
+ * The mesh as an app sees it.
+ *
+ * @example
+ * const nightly = (mesh: Mesh) => mesh.run({ timeout: '30s' }, () => mesh.client(Inventory, 'inventory').reserve({ sku: 'oar' }));
+ * await nightly(mesh);
+ */
 export interface Mesh {
   /** Where the sidecar is. */
   readonly sidecar: string;
@@ -73,12 +86,9 @@ export interface Mesh {
  * @example
  * const mesh = await connect();
  * const inventory = mesh.client(Inventory, 'inventory');
- * await mesh.serve(Orders, {
- *   place: async ({ sku }, call) => {
- *     const { left } = await inventory.reserve({ sku }, { timeout: 500 }); // same id, no later deadline
- *     return { express: call.flags.boolean('express', false), left };
- *   },
- * }, { port: 50051 });
+ * const { left } = await inventory.reserve({ sku: 'oar' }, { timeout: '200ms' });
+ * for await (const change of inventory.watch({ sku: 'oar' })) console.log(left, change.left);
+ * mesh.close();
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   const sidecar = options.sidecar ?? process.env['OUTRIGGER_APP'] ?? '127.0.0.1:15001';

@@ -7,6 +7,10 @@ import type { Metadata } from './metadata.ts';
 /**
  * Context is what belongs to the call being served: it follows by itself across awaits, timers and streams, and goes
  * with every call that is made on behalf of it.
+ *
+ * @example
+ * const isHurried = (context: Context | null): boolean => context !== null && context.remainingMs() < 50;
+ * mesh.run({ timeout: '1s' }, () => console.log(isHurried(mesh.context())));
  */
 export interface Context {
   /** `x-request-id`: the same in every process that works for one call of a user. */
@@ -34,7 +38,14 @@ export interface Context {
   headers(): Record<string, string>;
 }
 
-/** Work of our own that no call brought: a timer's, a queue's, a test's. */
+/**
+ * Work of our own that no call brought: a timer's, a queue's, a test's.
+ *
+ * @example
+ * const headers = mesh.run({ correlationId: 'order-7' }, () => mesh.context()!.headers()); // goes into a queue
+ * const options: RunOptions = { headers, timeout: '5s' };
+ * await mesh.run(options, () => inventory.reserve({ sku: 'oar' })); // goes on as order-7
+ */
 export interface RunOptions {
   /** What `context.headers()` said where the work was asked for; what is given beside it wins. */
   readonly headers?: Readonly<Record<string, string>>;

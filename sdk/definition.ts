@@ -6,12 +6,22 @@ import type { interfaceOf, Sides } from './typed.ts';
 /**
  * A gRPC service: its methods, and (for the compiler alone) the interface that says what they take and give. Where callers
  * may leave out what servers always find, there are two.
+ *
+ * @example
+ * const read: Definition<Inventory> = definition<Inventory>('inventory.proto', 'shop.v1.Inventory');
+ * mesh.client(read, 'inventory');
  */
 export type Definition<Caller, Server = Caller> = GrpcServiceDefinition & {
   readonly [interfaceOf]?: Sides<Caller, Server>;
 };
 
-/** Where imports of a .proto file are looked for, beside its own folder. */
+/**
+ * Where imports of a .proto file are looked for, beside its own folder.
+ *
+ * @example
+ * const options: DefinitionOptions = { includeDirs: ['proto', 'third_party'] };
+ * definition<Inventory>('inventory.proto', 'shop.v1.Inventory', options);
+ */
 export interface DefinitionOptions {
   readonly includeDirs?: readonly string[];
 }
@@ -24,12 +34,13 @@ export interface DefinitionOptions {
  * `outrigger types inventory.proto` writes it.
  *
  * @example
- * interface Inventory {
+ * interface Stock {
  *   reserve(request: { sku: string }): Promise<{ left: number }>;
  *   watch(request: { sku: string }): AsyncIterable<{ left: number }>;
  *   count(skus: AsyncIterable<{ sku: string }>): AsyncIterable<{ sku: string; left: number }>;
  * }
- * const Inventory = definition<Inventory>('proto/inventory.proto', 'shop.v1.Inventory');
+ * const stocks = mesh.client(definition<Stock>('inventory.proto', 'shop.v1.Inventory'), 'inventory');
+ * console.log((await stocks.reserve({ sku: 'oar' })).left);
  */
 export const definition = <Caller, Server = Caller>(
   path: string,

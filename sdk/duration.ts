@@ -1,6 +1,12 @@
 import { unitMs } from '../sidecar/core/duration-units.ts';
 
-/** A time span: milliseconds, or a number with its unit, such as `'250ms'`, `'2s'`, `'1.5m'`. */
+/**
+ * A time span: milliseconds, or a number with its unit, such as `'250ms'`, `'2s'`, `'1.5m'`.
+ *
+ * @example
+ * const patience: Duration = '1.5s';
+ * await inventory.reserve({ sku: 'oar' }, { timeout: patience });
+ */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
 
 const pattern = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;

@@ -6,7 +6,9 @@ import { Metadata } from './metadata.ts';
  * One rich detail of an error, with `type` as its full name.
  *
  * @example
- * { type: 'google.rpc.BadRequest', fieldViolations: [{ field: 'sku', description: 'is empty' }] }
+ * const empty: ErrorDetail = { type: 'google.rpc.BadRequest', fieldViolations: [{ field: 'sku', description: 'is empty' }] };
+ * const error = new MeshError(Code.INVALID_ARGUMENT, 'no sku', { details: [empty] });
+ * for (const { type, ...fields } of error.details) console.log(type, fields);
  */
 export interface ErrorDetail {
   /** Such as `google.rpc.BadRequest`. */

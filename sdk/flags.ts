@@ -11,7 +11,10 @@ const no: ReadonlySet<string> = new Set(['off', 'false', 'no', 'disabled']);
  * that every service on the way sees the same.
  *
  * @example
- * if (call.flags.boolean('express', false)) await ship(order);
+ * mesh.run({ baggage: 'ff.express=on' }, () => {
+ *   const flags: Flags = mesh.context()!.flags;
+ *   console.log(flags.boolean('express', false), flags.string('theme', 'plain'));
+ * });
  */
 export class Flags implements Iterable<[flag: string, variant: string]> {
   /** Of the definitions that decided; empty where nobody says. */

@@ -1,7 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import type { LiveContext } from './context.ts';
 
-/** A call that was made outside of every context while calls were being served. */
+/**
+ * A call that was made outside of every context while calls were being served.
+ *
+ * @example
+ * const tell = ({ method, stack }: LostContext) => console.warn(`${method} was called outside of every call`, stack);
+ * const watchful = await connect({ onLostContext: tell });
+ * watchful.close();
+ */
 export interface LostContext {
   /** `/package.Service/Method` that was called. */
   readonly method: string;

@@ -1,5 +1,5 @@
 import { type Hop, linesOf, mostOf, readLedger } from '../sidecar/core/ledger-text.ts';
-import { type Code, codeNames } from '../sidecar/core/status.ts';
+import { Code, codeNames } from '../sidecar/core/status.ts';
 import type { End } from './channel.ts';
 import { detailsIn, type ErrorDetail, withDetails } from './error-details.ts';
 import { Metadata } from './metadata.ts';
@@ -7,10 +7,22 @@ import { Metadata } from './metadata.ts';
 /**
  * Who decided that a call fails: the app at the far end, the transport on the way (a connection that broke), a rule
  * of the mesh (a deadline, an intention, a gate that is shut), or this SDK.
+ *
+ * @example
+ * const blame: Record<DecidedBy, string> = { peer: 'the app', wire: 'the network', mesh: 'a rule', sdk: 'ourselves' };
+ * await inventory.reserve({ sku: 'none' }).catch((error: MeshError) => console.log(blame[error.decidedBy]));
  */
 export type DecidedBy = 'peer' | 'wire' | 'mesh' | 'sdk';
 
-/** What is known of a failure beside its code and message. */
+/**
+ * What is known of a failure beside its code and message.
+ *
+ * @example
+ * const facts: MeshErrorFacts = {
+ *   details: [{ type: 'google.rpc.BadRequest', fieldViolations: [{ field: 'sku', description: 'is empty' }] }],
+ * };
+ * console.log(new MeshError(Code.INVALID_ARGUMENT, 'no sku', facts).details.length);
+ */
 export interface MeshErrorFacts {
   readonly correlationId?: string;
   /** Name of the service called. */
@@ -31,7 +43,12 @@ export interface MeshErrorFacts {
  * MeshError is how a call fails: for the caller, who catches it, and for whoever serves, who throws it.
  *
  * @example
- * throw new MeshError(Code.NOT_FOUND, `no sku '${sku}'`);
+ * const reserve = ({ sku }: { sku: string }) => {
+ *   throw new MeshError(Code.NOT_FOUND, `no sku '${sku}'`); // the caller gets code and message as they are
+ * };
+ * const served = await mesh.serve(Inventory, { ...stock, reserve }, { port: 0 });
+ * await inventory.reserve({ sku: 'none' }).catch((error: MeshError) => console.log(error.explain()));
+ * await served.stop();
  */
 export class MeshError extends Error {
   override readonly name: string = 'MeshError';
@@ -137,6 +154,17 @@ const deciders: Readonly<Record<DecidedBy, string>> = {
   sdk: 'this process decided so, before or after it asked its sidecar',
 };
 
+/** What grpc-js says of a connection, without its frame: `connect ECONNREFUSED 127.0.0.1:15001`. */
+const reasonIn = (message: string): string =>
+  /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(message)?.[1] ?? message;
+
+/** The message of a deadline that passed names who had the time, whoever wrote it. */
+const withSpent = (code: number, message: string, trailers: Metadata): string => {
+  if (code !== Code.DEADLINE_EXCEEDED || message.includes('most of the time went to')) return message;
+  const most = mostOf(readLedger(trailers.text('x-outrigger-ledger')) ?? []);
+  return most === '' ? message : `${message}; most of the time went to ${most}`;
+};
+
 /** What a failed call says of itself, in our words. `sidecar`: the address that was dialled. */
 export const meshErrorOf = (
   { code, message, trailers, isUnconnected }: End,
@@ -146,12 +174,12 @@ export const meshErrorOf = (
   if (isUnconnected === true)
     return new MeshError(
       code,
-      `the sidecar at ${sidecar} does not answer (${message}): is it running, and is OUTRIGGER_APP its app listener?`,
+      `the sidecar at ${sidecar} does not answer (${reasonIn(message)}): is it running, and is OUTRIGGER_APP its app listener?`,
       { ...facts, trailers },
     );
   const from = trailers.text('x-outrigger-from');
   const reached = trailers.text('x-outrigger-reached') !== 'false';
-  return new MeshError(code, message, {
+  return new MeshError(code, withSpent(code, message, trailers), {
     ...facts,
     decidedBy: from === 'wire' || from === 'mesh' ? from : reached ? 'peer' : 'mesh',
     reached,

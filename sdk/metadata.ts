@@ -1,7 +1,19 @@
-/** A value of metadata: text, or octets where the name ends in `-bin`. */
+/**
+ * A value of metadata: text, or octets where the name ends in `-bin`.
+ *
+ * @example
+ * const token: MetadataValue = Buffer.from([1, 2, 3]);
+ * await inventory.reserve({ sku: 'oar' }, { metadata: { 'x-token-bin': token } });
+ */
 export type MetadataValue = string | Buffer;
 
-/** Metadata as it is written down: a name has one value, or several. */
+/**
+ * Metadata as it is written down: a name has one value, or several.
+ *
+ * @example
+ * const tags: MetadataInit = { 'x-tenant': 'north', 'x-tag': ['a', 'b'] };
+ * await inventory.reserve({ sku: 'oar' }, { metadata: tags });
+ */
 export type MetadataInit =
   | Metadata
   | Readonly<Record<string, MetadataValue | readonly MetadataValue[] | undefined>>;

@@ -10,6 +10,22 @@ import { type InboundCall, Visit } from './visit.ts';
 /**
  * What answers a service: a plain function per method of its interface. It may throw: a MeshError is told to the
  * caller as it is, anything else as UNKNOWN, and goes to the log.
+ *
+ * @example
+ * const methods: Methods<Inventory> = {
+ *   reserve: ({ sku }, call) => {
+ *     if (sku === '') throw new MeshError(Code.INVALID_ARGUMENT, `${call.caller} named no sku`);
+ *     return { left: 3 };
+ *   },
+ *   async *watch() {
+ *     yield { left: 3 };
+ *   },
+ *   async *count(skus) {
+ *     for await (const { sku } of skus) yield { sku, left: 3 };
+ *   },
+ * };
+ * const served = await mesh.serve(Inventory, methods, { port: 0 });
+ * await served.stop();
  */
 export type Methods<S> = {
   readonly [Method in keyof S]: S[Method] extends (input: infer Input) => infer Output
@@ -90,7 +106,8 @@ const failureOf = (home: ServeHome, visit: Visit, thrown: unknown): Answered => 
     } catch (unfit) {
       return failureOf(home, visit, unfit);
     }
-  home.onError(thrown, context);
+  // What fails because its caller is gone is no news.
+  if (!visit.over) home.onError(thrown, context);
   const message = `${context.method} threw: its log says what, under the id ${context.correlationId}`;
   return { code: Code.UNKNOWN, message, trailers: call.trailers };
 };

@@ -5,7 +5,13 @@ import { type Duration, millisecondsOf } from './duration.ts';
 import { MeshError, type MeshErrorFacts } from './mesh-error.ts';
 import { Metadata, type MetadataInit } from './metadata.ts';
 
-/** How one call is made. */
+/**
+ * How one call is made.
+ *
+ * @example
+ * const options: CallOptions = { timeout: '200ms', signal: AbortSignal.timeout(1000), onTrailers: (trailers) => console.log([...trailers]) };
+ * await inventory.reserve({ sku: 'oar' }, options);
+ */
 export interface CallOptions {
   /** What the call may take; the deadline of the call being served holds too, the earlier one wins. */
   readonly timeout?: Duration;
@@ -43,15 +49,21 @@ export class Outbound {
         : now() + millisecondsOf(options.timeout, 'timeout');
     this.#deadlineAt = Math.min(context?.deadlineAt ?? Number.POSITIVE_INFINITY, own);
     const signals: [AbortSignal, string][] = [];
-    if (context !== null)
-      signals.push([context.signal, `the call that was served, ${context.method || 'work of our own'}, has`]);
-    if (options.signal !== undefined) signals.push([options.signal, "the caller's signal has"]);
+    if (context !== null) {
+      const { method } = context;
+      signals.push([
+        context.signal,
+        `${method === '' ? 'the work that called' : `the call being served, ${method},`} was cancelled`,
+      ]);
+    }
+    if (options.signal !== undefined)
+      signals.push([options.signal, 'the AbortSignal that the call was given was aborted']);
     this.#signals = signals;
   }
 
   /** Why the call must not be made at all, or null. */
   refusal(): MeshError | null {
-    for (const [signal, who] of this.#signals) if (signal.aborted) return this.#aborted(who);
+    for (const [signal, why] of this.#signals) if (signal.aborted) return this.#aborted(why);
     if (this.#deadlineAt > this.#now()) return null;
     return new MeshError(
       Code.DEADLINE_EXCEEDED,
@@ -68,9 +80,9 @@ export class Outbound {
 
   /** Calls `cancel` once when something ends the call before it ends by itself. */
   watch(cancel: () => void): void {
-    const stops = this.#signals.map(([signal, who]) => {
+    const stops = this.#signals.map(([signal, why]) => {
       const abort = (): void => {
-        this.#cancelled ??= this.#aborted(who);
+        this.#cancelled ??= this.#aborted(why);
         this.over();
         cancel();
       };
@@ -93,7 +105,7 @@ export class Outbound {
     return this.#cancelled;
   }
 
-  #aborted(who: string): MeshError {
-    return new MeshError(Code.CANCELLED, `${who} been cancelled`, { ...this.facts, reached: true });
+  #aborted(why: string): MeshError {
+    return new MeshError(Code.CANCELLED, why, { ...this.facts, reached: true });
   }
 }

@@ -4,11 +4,19 @@ import type { Server } from '@grpc/grpc-js';
 import { type Grpc, serverOptions } from './grpc/load.ts';
 import { grpcHandler, grpcMethod } from './grpc/server.ts';
 import { HealthState, healthDefinition } from './health.ts';
+import { appDefinition, Load } from './load.ts';
 import { implement, type Methods, type ServeHome } from './methods.ts';
 import { Reflection, reflectionDefinition } from './reflection.ts';
 import type { ServerInterface } from './typed.ts';
 
-/** Where an app answers. Plaintext on this machine: its sidecar alone speaks to others. */
+/**
+ * Where an app answers. Plaintext on this machine: its sidecar alone speaks to others.
+ *
+ * @example
+ * const place: ServePlace = { socket: '/tmp/inventory.sock' }; // or { port: 50051 }
+ * const served = await mesh.serve(Inventory, stock, place);
+ * await served.stop();
+ */
 export type ServePlace =
   | {
       /** 0 picks a free one. */
@@ -21,7 +29,14 @@ export type ServePlace =
       readonly socket: string;
     };
 
-/** An app that answers. */
+/**
+ * An app that answers.
+ *
+ * @example
+ * const served: Served = await mesh.serve(Inventory, stock, { port: 0 });
+ * served.serving(false); // callers are told to go elsewhere
+ * await served.stop(5000);
+ */
 export interface Served {
   /** `host:port` or `unix:PATH`. */
   readonly address: string;
@@ -49,7 +64,19 @@ export const openServer = async (
   const server = new grpc.Server(serverOptions);
   const health = new HealthState();
   const reflection = new Reflection();
-  const plain: ServeHome = { ...home, middleware: [] };
+  const load = new Load();
+  // What the mesh itself asks is no call that others could belong to.
+  const plain: ServeHome = { ...home, middleware: [], serving: () => () => {} };
+  const counted: ServeHome = {
+    ...home,
+    serving: (context) => {
+      const [one, other] = [home.serving(context), load.serving()];
+      return () => {
+        one();
+        other();
+      };
+    },
+  };
   const answer = (by: ServeHome, added: object, answers: object): void => {
     const served = implement(by, added, answers);
     for (const { method } of served) health.add(method.path.split('/')[1]!);
@@ -61,8 +88,9 @@ export const openServer = async (
       ),
     );
   };
-  answer(home, definition, methods);
+  answer(counted, definition, methods);
   answer(plain, healthDefinition(), health.methods());
+  answer(plain, appDefinition(), load.methods());
   for (const version of ['v1', 'v1alpha'] as const)
     answer(plain, reflectionDefinition(version), reflection.methods());
   if ('socket' in place) await clearStale(place.socket);
@@ -72,10 +100,11 @@ export const openServer = async (
   return {
     address: 'socket' in place ? target : hostPort(place.host ?? '127.0.0.1', port),
     port: 'socket' in place ? 0 : port,
-    add: (added, answers) => answer(home, added, answers),
+    add: (added, answers) => answer(counted, added, answers),
     serving: (yes) => health.set(yes),
     stop: (graceMs = 10_000) => {
       health.set(false);
+      load.close();
       return (stopping ??= stop(server, graceMs));
     },
   };

@@ -4,7 +4,14 @@ import type { LiveContext } from './context.ts';
 import { channelOptions, type Grpc } from './grpc/load.ts';
 import { Outbound } from './outbound.ts';
 
-/** What the constructor of a stub that was generated for grpc-js takes. */
+/**
+ * What the constructor of a stub that was generated for grpc-js takes.
+ *
+ * @example
+ * const [address, credentials, options]: Target = mesh.target('inventory');
+ * const stub = new grpc.Client(address, credentials, options); // or new InventoryClient(...mesh.target('inventory'))
+ * stub.close();
+ */
 export type Target = readonly [address: string, credentials: ChannelCredentials, options: ClientOptions];
 
 /** A target by which any grpc-js client calls `service`, inside the context of whoever calls. */

@@ -10,10 +10,23 @@ export interface Sides<Caller, Server> {
   readonly server: Server;
 }
 
-/** The interface of a service as its callers see it: a function per method. */
+/**
+ * The interface of a service as its callers see it: a function per method.
+ *
+ * @example
+ * type Reserve = CallerInterface<typeof Inventory>['reserve'];
+ * const request: Parameters<Reserve>[0] = { sku: 'oar' };
+ * await inventory.reserve(request);
+ */
 export type CallerInterface<D> = InterfaceOf<D, 'caller'>;
 
-/** The interface of a service as whoever serves it sees it. */
+/**
+ * The interface of a service as whoever serves it sees it.
+ *
+ * @example
+ * const answers: Pick<Methods<ServerInterface<typeof Inventory>>, 'reserve'> = { reserve: () => ({ left: 3 }) };
+ * console.log(Object.keys(answers));
+ */
 export type ServerInterface<D> = InterfaceOf<D, 'server'>;
 
 type Side = 'caller' | 'server';

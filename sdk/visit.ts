@@ -4,7 +4,17 @@ import type { Incoming } from './incoming.ts';
 import { MeshError } from './mesh-error.ts';
 import { Metadata } from './metadata.ts';
 
-/** What whoever serves a call is given beside the request: its context, and the words that frame the reply. */
+/**
+ * What whoever serves a call is given beside the request: its context, and the words that frame the reply.
+ *
+ * @example
+ * const reserve = async ({ sku }: { sku: string }, call: InboundCall) => {
+ *   call.trailers.set('x-shelf', '4');
+ *   return { left: call.flags.boolean('half', false) ? sku.length / 2 : sku.length };
+ * };
+ * const served = await mesh.serve(Inventory, { ...stock, reserve }, { port: 0 });
+ * await served.stop();
+ */
 export interface InboundCall extends Context {
   /** The caller's metadata; the words of the mesh are read already. */
   readonly metadata: Metadata;

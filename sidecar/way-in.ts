@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { followAppLoad } from './app-load.ts';
 import type { AuthorizationReport } from './control/view.ts';
 import type { Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
@@ -110,6 +111,7 @@ export const openWayIn = async (
   opened = listener;
   // Only now: whoever cannot listen must leave no connection to the app behind.
   own.begin();
+  void followAppLoad(kit, endpoint, ground.signal);
   const probe = healthProbe(kit);
   const serving = async (): Promise<boolean> => {
     // Knocking costs nothing, and keeps the pool from backing off from an app that has not begun to listen.

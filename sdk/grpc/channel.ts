@@ -1,11 +1,14 @@
 import type { ChannelInterface } from '@grpc/grpc-js';
+import { encodeTimeout } from '../../sidecar/core/grpc-timeout.ts';
 import { Code } from '../../sidecar/core/status.ts';
 import type { CallHead, CallListener, Channel, Line } from '../channel.ts';
 import { MeshError } from '../mesh-error.ts';
 import { channelOptions, fromGrpc, type Grpc, toGrpc } from './load.ts';
 
-/** The longest deadline that grpc-js does not turn into a negative one: 2^31 - 1 ms. */
-const longestMs = 2 ** 31 - 1;
+/** The longest wait of a timer: 2^31 - 1 ms, less what is added. */
+const longestMs = 2 ** 31 - 1000;
+/** How much longer than its deadline a call waits for the sidecar, which ends it and knows why. */
+const graceMs = 100;
 
 /** How grpc-js words what it decided itself, without the sidecar. */
 const withoutSidecar = /^(No connection established|Name resolution failed|Channel has been shut down)/;
@@ -53,18 +56,29 @@ const openCall = (
   { service, path, metadata, leftMs }: CallHead,
   listener: CallListener,
 ): Line => {
-  const deadline = leftMs > longestMs ? Number.POSITIVE_INFINITY : Date.now() + leftMs;
-  const call = channel.createCall(path, deadline, service, null, undefined);
-  call.start(toGrpc(grpc, metadata), {
+  const call = channel.createCall(path, Number.POSITIVE_INFINITY, service, null, undefined);
+  const said = toGrpc(grpc, metadata);
+  // Not grpc-js's own deadline: it would end the call in the moment in which the sidecar says who had the time.
+  const timer = leftMs > longestMs ? null : setTimeout(expire, leftMs + graceMs);
+  if (timer !== null) said.set('grpc-timeout', encodeTimeout(leftMs));
+  function expire(): void {
+    call.cancelWithStatus(
+      grpc.status.DEADLINE_EXCEEDED,
+      `the sidecar did not answer within ${graceMs} ms after the deadline`,
+    );
+  }
+  call.start(said, {
     onReceiveMetadata: (headers) => listener.headers(fromGrpc(headers)),
     onReceiveMessage: (octets: Buffer) => listener.message(octets),
-    onReceiveStatus: ({ code, details, metadata: trailers }) =>
+    onReceiveStatus: ({ code, details, metadata: trailers }) => {
+      if (timer !== null) clearTimeout(timer);
       listener.ended({
         code,
         message: details,
         trailers: fromGrpc(trailers),
         isUnconnected: code === grpc.status.UNAVAILABLE && withoutSidecar.test(details),
-      }),
+      });
+    },
   });
   return {
     send: (octets, taken) => call.sendMessageWithContext({ callback: taken }, octets),

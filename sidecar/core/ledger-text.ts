@@ -1,6 +1,12 @@
 import type { Life } from './life.ts';
 
-/** What one sidecar says of one call: whole milliseconds. */
+/**
+ * What one sidecar says of one call: whole milliseconds.
+ *
+ * @example
+ * const error: unknown = await inventory.reserve({ sku: 'slow' }, { timeout: 100 }).catch((thrown) => thrown);
+ * if (error instanceof MeshError) for (const { from, to, there } of error.ledger) console.log(from, to, there);
+ */
 export interface Hop {
   /** The service whose sidecar speaks. */
   readonly from: string;

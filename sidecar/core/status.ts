@@ -4,7 +4,13 @@
  * Ref: gRPC "Status codes and their use in gRPC" (doc/statuscodes.md).
  */
 
-/** gRPC status codes by name. */
+/**
+ * gRPC status codes by name.
+ *
+ * @example
+ * const error: unknown = await inventory.reserve({ sku: 'none' }).catch((thrown) => thrown);
+ * console.log(error instanceof MeshError && error.code === Code.NOT_FOUND);
+ */
 export const Code = {
   OK: 0,
   CANCELLED: 1,

@@ -3,6 +3,7 @@ import { cleanId } from '../core/clean-id.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
 import { bounded } from '../policies/baggage.ts';
+import { idIn, withId } from '../policies/correlation.ts';
 import { withHops } from '../policies/hops.ts';
 import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 import { validTraceparent } from '../policies/traceparent.ts';
@@ -19,7 +20,7 @@ import { validTraceparent } from '../policies/traceparent.ts';
  *
  * A clean id and a valid traceparent pass unchanged, since a sidecar makes no span of its own; else they are made,
  * with the sampled flag off. tracestate is dropped when its traceparent was not believed (W3C Trace Context 3.3).
- * On the way in the hop is counted, in baggage, because that is what apps pass on.
+ * On the way in the hop is counted and the id is noted, both in baggage, because that is what apps pass on.
  */
 export const correlate = (
   { meter }: Kit,
@@ -30,7 +31,8 @@ export const correlate = (
   const trimmed = meter.count('outrigger_baggage_trimmed_total', direction);
   return function correlate(call, next) {
     const words = call.arrival.words;
-    let id = words.requestId;
+    // An app that passes on baggage and no id, as OpenTelemetry's libraries do, keeps the id all the same.
+    let id = words.requestId !== '' || words.baggage === '' ? words.requestId : idIn(words.baggage);
     if (!cleanId(id)) {
       if (id !== '') idsRejected.value++;
       id = hex(16);
@@ -41,7 +43,7 @@ export const correlate = (
       traceparent = `00-${hex(16)}-${hex(8)}-00`;
       tracestate = '';
     }
-    const said = direction === 'inbound' ? withHops(words.baggage, 1) : words.baggage;
+    const said = direction === 'inbound' ? withId(withHops(words.baggage, 1), id) : words.baggage;
     let baggage = bounded(said);
     if (baggage.length !== said.length) {
       trimmed.value++;

@@ -167,6 +167,12 @@ export const metrics: readonly MetricDefinition[] = [
     'shape',
   ),
   gauge('outrigger_consul_stale', '1 while answers come from a server without a leader', 'question'),
+  gauge(
+    'outrigger_app_loop_delay_seconds',
+    'How late the event loop of the app is, 99th percentile; of apps with the SDK, as the next two',
+  ),
+  gauge('outrigger_app_loop_utilization', 'Share of the time in which the event loop of the app was at work'),
+  gauge('outrigger_app_calls_in_progress', 'Calls that the app is serving, as it says'),
   gauge('outrigger_registered', '1 while this sidecar stands in Consul'),
   counter('outrigger_addresses_refused_total', 'Addresses from Consul that policy forbids', 'reason'),
   counter('outrigger_watches_refused_total', 'Targets that were not watched because too many are'),

@@ -151,8 +151,8 @@ export class CallerStream implements StreamListener, ReplySink {
     const fields = ['grpc-status', String(status.code)];
     if (message !== '') fields.push('grpc-message', encodeMessage(message));
     if (!status.reached) fields.push('x-outrigger-reached', 'false');
-    // A peer hears of the wire alone, and only of calls that the app may have seen: its verdict hangs on it.
-    if (this.#isApp ? status.from !== 'peer' : status.reached && status.from === 'wire')
+    // A peer's verdict on us hangs on `wire`: it hears it only of calls that the app may have seen.
+    if (status.from === 'mesh' || (status.from === 'wire' && (this.#isApp || status.reached)))
       fields.push('x-outrigger-from', status.from);
     if (this.#life.id !== '') fields.push('x-request-id', this.#life.id);
     return [...fields, ...more];

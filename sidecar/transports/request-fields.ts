@@ -1,4 +1,5 @@
 import type { Attempt } from '../core/call.ts';
+import { encodeTimeout } from '../core/grpc-timeout.ts';
 
 /** How an attempt's request differs between the way to a peer and the way to our own app. */
 export interface Direction {
@@ -12,9 +13,6 @@ export interface Direction {
 /** Ref: gRFC A6. What a retrying caller says itself passes, until we retry too. */
 export const previousAttempts = 'grpc-previous-rpc-attempts';
 
-/** Longest timeout that eight digits of microseconds can say. */
-const longestMicroseconds = 99_999_999;
-
 /** What a peer gets less than is left: this share, and no more than so many milliseconds. */
 const reserveShare = 0.03;
 const mostReserveMs = 10;
@@ -24,14 +22,6 @@ const mostReserveMs = 10;
  * before all who wait for it give up by the same clock, and names who had the time.
  */
 const forPeer = (leftMs: number): number => leftMs - Math.min(mostReserveMs, leftMs * reserveShare);
-
-/** grpc-timeout of what is left, never more than that. Ref: gRPC over HTTP/2, "Timeout". */
-export const encodeTimeout = (leftMs: number): string => {
-  const microseconds = Math.max(1, Math.floor(leftMs * 1000));
-  if (microseconds <= longestMicroseconds) return `${microseconds}u`;
-  const milliseconds = Math.floor(leftMs);
-  return milliseconds <= longestMicroseconds ? `${milliseconds}m` : `${Math.floor(milliseconds / 1000)}S`;
-};
 
 /** The fields of one attempt, pseudo-fields first. `now` in monotonic milliseconds. */
 export const requestFields = (attempt: Attempt, direction: Direction, now: number): string[] => {

@@ -9,6 +9,7 @@ import { textTable } from '../support/text-table.ts';
 import { arrivalRows } from './arrival-rows.ts';
 import { clockRows } from './clock-rows.ts';
 import { consulRows } from './consul-rows.ts';
+import { contextRows } from './context-rows.ts';
 import { deadlineRows } from './deadline-rows.ts';
 import { economyRows } from './economy-rows.ts';
 import { faultyRows } from './faulty-rows.ts';
@@ -37,6 +38,7 @@ const rows: readonly Row[] = [
   ...forgeryRows,
   ...localRows,
   ...deadlineRows,
+  ...contextRows,
   ...faultyRows,
   ...lineRows,
   ...outageRows,

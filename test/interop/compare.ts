@@ -160,13 +160,13 @@ const sidecar = async (
 
 /** The first line that differs, and where in it. */
 /** What a client wrote, without what sidecars say beside what servers said: who had the time of a failed call. */
-const withoutLedger = (line: string): string => line.replace(ledgerPair, '');
-const pair = '\\["x-outrigger-ledger", ?(?:"[^"]*"|\\["[^"]*"\\])\\]';
-const ledgerPair = new RegExp(`, ?${pair}|${pair}(?:, ?)?`, 'g');
+const withoutOurs = (line: string): string => line.replace(ownPair, '');
+const pair = '\\["x-outrigger-(?:ledger|attempts|endpoint)", ?(?:"[^"]*"|\\["[^"]*"\\])\\]';
+const ownPair = new RegExp(`, ?${pair}|${pair}(?:, ?)?`, 'g');
 
 const differenceOf = (mesh: readonly string[], direct: readonly string[]): string | null => {
   for (const [round, said] of mesh.entries()) {
-    const line = withoutLedger(said);
+    const line = withoutOurs(said);
     const other = direct[round] ?? '';
     if (line === other) continue;
     let at = 0;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './sources.ts';
 
-/** The quick start of README.md: its files by name, and its commands in order. */
+/** A section of README.md that a reader can follow: its files by name, and its commands in order. */
 export interface QuickStart {
   readonly files: ReadonlyMap<string, string>;
   readonly script: string;
@@ -12,10 +12,10 @@ export interface QuickStart {
   readonly promise: string;
 }
 
-/** Reads it from README.md, word for word. */
-export const readQuickStart = (): QuickStart => {
+/** Reads the section whose title begins so from README.md, word for word. */
+export const readQuickStart = (title: string): QuickStart => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const section = /^## Quick start[^\n]*\n([\s\S]*?)^## /m.exec(readme)?.[1] ?? '';
+  const section = new RegExp(`^## ${title}[^\\n]*\\n([\\s\\S]*?)^## `, 'm').exec(readme)?.[1] ?? '';
   const files = new Map<string, string>();
   const commands: string[] = [];
   for (const [, info = '', text = ''] of section.matchAll(/^```(\S[^\n]*)\n([\s\S]*?)^```$/gm)) {
@@ -23,7 +23,7 @@ export const readQuickStart = (): QuickStart => {
     if (language === 'sh') commands.push(text);
     else if (name !== undefined) files.set(name, text);
   }
-  const promise = /prints `([^`]*)`/.exec(section)?.[1] ?? '';
+  const promise = /prints [^`]*(?:`\w+`[^`]*)?`([^`]* [^`]*)`/.exec(section)?.[1] ?? '';
   // A command that fails ends it, as it would stop a reader; at the end, processes are ended on purpose.
   const last = commands.pop() ?? '';
   return { files, script: `set -e\n${commands.join('')}set +e\n${last}`, promise };
@@ -37,7 +37,6 @@ const succeeds = (command: string, ...args: string[]): boolean =>
  * with it. Says why that cannot be had.
  */
 export const whyNoQuickStart = (): string | null => {
-  if (!succeeds('consul', 'version')) return 'consul is not on PATH';
   if (!succeeds('unshare', ...apart, 'true')) return 'this user may not make a network of its own (unshare)';
   if (!succeeds('ip', 'link', 'show', 'lo')) return 'there is no ip (iproute2) to bring a network up';
   return null;
@@ -59,9 +58,18 @@ export interface QuickStartEnd {
 /** Programs that the quick start calls by name, and what to run for them: a command and its first words. */
 export type Programs = Readonly<Record<string, readonly string[]>>;
 
+/** Where the folder's `node_modules` come from: ours, or what `install` puts there. */
+export type Install = (folder: string) => void;
+
+const withOurs: Install = (folder) => symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+
 /** Runs it in a folder of its own, with `programs` first on PATH; kills it when the time is over. */
-export const runQuickStart = async (programs: Programs, timeoutMs: number): Promise<QuickStartEnd> => {
-  const { files, script } = readQuickStart();
+export const runQuickStart = async (
+  { files, script }: QuickStart,
+  programs: Programs,
+  timeoutMs: number,
+  install: Install = withOurs,
+): Promise<QuickStartEnd> => {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-quick-start-'));
   try {
     const bin = join(folder, '.bin');
@@ -74,7 +82,7 @@ export const runQuickStart = async (programs: Programs, timeoutMs: number): Prom
       chmodSync(join(bin, name), 0o755);
     }
     for (const [name, text] of files) writeFileSync(join(folder, name), text);
-    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    install(folder);
     const whole = `ip link set lo up\n${script}`;
     const env = {
       PATH: `${bin}:${process.env['PATH']}`,

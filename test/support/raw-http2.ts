@@ -94,11 +94,15 @@ export const settingsAck: Buffer = frame(FrameType.SETTINGS, Flag.ACK, 0);
 export const message = (octets: Buffer): Buffer =>
   Buffer.concat([Buffer.from([0]), words(octets.length), octets]);
 
-/** Turns of the event loop until `predicate` holds. Fails after five seconds, with what was waited for. */
-export const until = async (predicate: () => boolean, what = 'a condition'): Promise<void> => {
-  const end = performance.now() + 5_000;
+/** Turns of the event loop until `predicate` holds. Fails after `mostMs`, with what was waited for. */
+export const until = async (
+  predicate: () => boolean,
+  what = 'a condition',
+  mostMs = 5_000,
+): Promise<void> => {
+  const end = performance.now() + mostMs;
   while (!predicate()) {
-    if (performance.now() > end) throw new Error(`waited five seconds for ${what}`);
+    if (performance.now() > end) throw new Error(`waited ${mostMs} ms for ${what}`);
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 };

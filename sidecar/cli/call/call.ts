@@ -1,7 +1,7 @@
 import type { Client, Metadata, StatusObject } from '@grpc/grpc-js';
 import { type GrpcLibraries, loadGrpc, messageShape } from '../../control/grpc.ts';
+import { encodeTimeout } from '../../core/grpc-timeout.ts';
 import { linesOf, mostOf, readLedger } from '../../core/ledger-text.ts';
-import { encodeTimeout } from '../../transports/request-fields.ts';
 import { type ConsulOptions, consulOverlay } from '../consul-options.ts';
 import { within } from '../ending.ts';
 import { Exit, UsageError } from '../exit.ts';

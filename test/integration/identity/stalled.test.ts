@@ -29,9 +29,9 @@ describe('handshakes that stall', () => {
       if (code !== grpc.status.OK) await new Promise((next) => setTimeout(next, 100));
     }
     expect(code).toBe(grpc.status.OK);
-    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(performance.now() - begun).toBeLessThan(4500);
     expect(stalled.open()).toBeGreaterThan(300);
-    await until(() => stalled.open() === 0, 'all of them to be closed');
+    await until(() => stalled.open() === 0, 'all of them to be closed', 20_000);
     await load.stop();
     expect(load.complaints).toEqual([]);
     const refused = sumOf(mesh.callees[0]!, 'outrigger_handshakes_refused_total', 'reason="unfinished"');

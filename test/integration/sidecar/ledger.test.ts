@@ -121,6 +121,7 @@ describe('a budget of 300 ms over four hops', () => {
     const mesh = await chain([{}, {}, {}, {}], ['deadline']);
     try {
       const { call, ended } = mesh.client.begin('Unary', 'm', within('300m'));
+      await eventually(() => mesh.visits.every(({ length }) => length > 0), 'the call at all hops');
       await wait(600);
       expect(latest(mesh).map(({ leftMs, stoppedAt }) => [leftMs, stoppedAt])).toEqual(
         Array(4).fill([Number.POSITIVE_INFINITY, null]),

@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withoutId } from '../../support/baggage.ts';
 import { floods, tenKilobytesOfFlags } from '../../support/odd-metadata.ts';
 import { sumOf, type TwoSidecars, twoSidecars } from '../../support/sidecars.ts';
 
@@ -56,7 +57,8 @@ describe('metadata passes two sidecars as it was sent', () => {
     const before = lastSeen().getMap();
     await mesh.client.call('Unary', 'm', { metadata });
     const { traceparent, 'x-outrigger-token': token, ...after } = lastSeen().getMap();
-    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web', baggage: 'outrigger.hops=1' });
+    const baggage = 'outrigger.id=mine,outrigger.hops=1';
+    expect(after).toEqual({ ...before, 'x-outrigger-caller': 'web', baggage });
     expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(token).toMatch(/^[\w-]+$/);
     expect(after['user-agent']).toMatch(/^grpc-node-js/);
@@ -148,8 +150,8 @@ describe('metadata that is too much', () => {
       const metadata = [['baggage', tenKilobytesOfFlags]] as const;
       expect((await mesh.client.call('Unary', 'm', { metadata })).code).toBe(grpc.status.OK);
       const [baggage] = mesh.apps[0]!.seen.at(-1)!.metadata.get('baggage').map(String);
-      const members = baggage!.split(',');
-      expect(members).toEqual(['outrigger.hops=1', ...tenKilobytesOfFlags.split(',').slice(0, 63)]);
+      const members = withoutId(baggage).split(',');
+      expect(members).toEqual(['outrigger.hops=1', ...tenKilobytesOfFlags.split(',').slice(0, 62)]);
       expect(sumOf(mesh.caller, 'outrigger_baggage_trimmed_total')).toBe(1);
     } finally {
       await mesh.close();

@@ -1,4 +1,5 @@
-// Command interop is the echo service of test/support/echo-methods.ts in Go, and a client that writes down what it saw.
+// Command interop is the echo service of test/support/echo-methods.ts in Go, a client that writes down what it saw, and
+// one hop of a chain.
 package main
 
 import (
@@ -11,10 +12,12 @@ func main() {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "server":
 		err = serve()
+	case len(os.Args) == 2 && os.Args[1] == "hop":
+		err = hop()
 	case len(os.Args) >= 7 && os.Args[1] == "client":
 		err = play(os.Args[2:])
 	default:
-		err = fmt.Errorf("usage: interop server | interop client TARGET AUTHORITY SEED (rounds|seconds) AMOUNT [STREAMS]")
+		err = fmt.Errorf("usage: interop server | interop hop | interop client TARGET AUTHORITY SEED (rounds|seconds) AMOUNT [STREAMS]")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

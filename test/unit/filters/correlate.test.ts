@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../../sidecar/core/call.ts';
 import { correlate } from '../../../sidecar/filters/correlate.ts';
+import { withoutId } from '../../support/baggage.ts';
 import { answer, newCall } from '../../support/calls.ts';
 import { keepsTheFilterContract } from '../../support/filter-contract.ts';
 import { stillKit } from '../../support/kit.ts';
@@ -94,14 +95,28 @@ describe('correlate', () => {
 
   it('counts the hop on the way in alone, in front, so that it is not what is cut off', () => {
     expect(pass({ words: { baggage: 'a=1' } }).call.baggage).toBe('a=1');
-    expect(pass({ words: { baggage: 'a=1' } }, stillKit(), 'inbound').call.baggage).toBe(
-      'outrigger.hops=1,a=1',
+    const words = { requestId: 'order-7', baggage: 'a=1' };
+    expect(pass({ words }, stillKit(), 'inbound').call.baggage).toBe(
+      'outrigger.id=order-7,outrigger.hops=1,a=1',
     );
     const members = Array.from({ length: 70 }, (_, at) => `m${at}=1`);
     const long = { words: { baggage: [...members, 'outrigger.hops=5'].join(',') } };
     const kept = members.slice(0, 63).join(',');
     expect(pass(long).call.baggage).toBe(`outrigger.hops=5,${kept}`);
-    expect(pass(long, stillKit(), 'inbound').call.baggage).toBe(`outrigger.hops=6,${kept}`);
+    expect(withoutId(pass(long, stillKit(), 'inbound').call.baggage)).toBe(
+      `outrigger.hops=6,${members.slice(0, 62).join(',')}`,
+    );
+  });
+
+  it('keeps the id through an app that passes on baggage alone, and lets nobody smuggle one in', () => {
+    const arrived = (words: object) => pass({ words }).call.id;
+    expect(arrived({ baggage: 'a=1, outrigger.id = order-7 ;p=1,outrigger.id=other' })).toBe('order-7');
+    expect(arrived({ requestId: 'order-8', baggage: 'outrigger.id=order-7' })).toBe('order-8');
+    expect(arrived({ baggage: 'outrigger.id=<script>' })).toMatch(/^[0-9a-f]{32}$/);
+    const inbound = (baggage: string) =>
+      pass({ words: { requestId: 'order-7', baggage } }, stillKit(), 'inbound').call.baggage;
+    expect(inbound('outrigger.id=order-6,a=1')).toBe('outrigger.id=order-7,outrigger.hops=1,a=1');
+    expect(inbound('outrigger.id=order-7,a=1')).toBe('outrigger.hops=1,outrigger.id=order-7,a=1');
   });
 
   it('makes ids that differ', () => {

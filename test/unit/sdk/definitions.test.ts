@@ -10,7 +10,7 @@ import { Shop as EsShop } from '../../support/generated/shop_pb.ts';
 import { ShopService as TsProtoShop } from '../../support/generated/shop_ts_proto.ts';
 import { all, far, later, meshAt, plainShop, Shop } from './stage.ts';
 
-const path = join(import.meta.dirname, 'shop.proto');
+const path = join(import.meta.dirname, '../../support/shop.proto');
 const loaded = grpc.loadPackageDefinition(loadSync(path, { longs: Number })) as unknown as {
   shop: { v1: { Shop: grpc.ServiceClientConstructor } };
 };

@@ -39,7 +39,7 @@ describe('a MeshError', () => {
     ]);
     expect(error.spent).toBe("the app of 'orders': 250 of 290 ms");
     expect(error.explain().split('\n')).toEqual([
-      'DEADLINE_EXCEEDED: no',
+      "DEADLINE_EXCEEDED: no; most of the time went to the app of 'orders': 250 of 290 ms",
       '  the app at the far end answered so',
       "  called: /shop.v1.Shop/Take of 'shop'",
       '  attempts: 3, the latest at 10.0.0.7:15002',

@@ -1,53 +1,16 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import {
   type ConnectOptions,
   connect,
-  type Definition,
-  definition,
   type Mesh,
   type Metadata,
+  type Methods,
+  type Served,
 } from '../../../sdk/index.ts';
-import type { Methods } from '../../../sdk/methods.ts';
-import { openServer, type Served } from '../../../sdk/serve.ts';
+import { type Item, type Left, openShop, plainShop, Shop } from '../../support/shop.ts';
 
-export interface Item {
-  sku: string;
-  number?: number;
-}
-export interface Left {
-  sku: string;
-  left: number;
-}
-export interface Shop {
-  take(request: Item): Promise<Left>;
-  takeAll(requests: AsyncIterable<Item>): Promise<Left>;
-  watch(request: Item): AsyncIterable<Left>;
-  count(requests: AsyncIterable<Item>): AsyncIterable<Left>;
-}
-
-export const Shop: Definition<Shop> = definition<Shop>(
-  join(import.meta.dirname, 'shop.proto'),
-  'shop.v1.Shop',
-);
-
-/** A shop that answers simply; tests replace what they are about. */
-export const plainShop: Methods<Shop> = {
-  take: ({ sku }) => ({ sku, left: 1 }),
-  takeAll: async (items) => {
-    let left = 0;
-    for await (const { number } of items) left += Number(number);
-    return { sku: 'all', left };
-  },
-  watch: async function* ({ sku }) {
-    for (let left = 3; left > 0; left--) yield { sku, left };
-  },
-  count: async function* (items) {
-    for await (const { sku } of items) yield { sku, left: sku.length };
-  },
-};
+export { type Item, type Left, plainShop, Shop };
 
 const ends: (() => unknown)[] = [];
 
@@ -60,14 +23,7 @@ export const later = (end: () => unknown): void => void ends.push(end);
 
 /** A server without a mesh; stands for the sidecar and all that is behind it. */
 export const far = async (methods: Partial<Methods<Shop>> = {}): Promise<Served> => {
-  const home = {
-    contexts: new AsyncLocalStorage<never>(),
-    now: () => performance.now(),
-    middleware: [],
-    onError: () => {},
-    serving: () => () => {},
-  };
-  const served = await openServer(grpc, home, Shop, { ...plainShop, ...methods }, { port: 0 });
+  const served = await openShop(methods);
   later(() => served.stop(0));
   return served;
 };

@@ -21,6 +21,7 @@ const named = (call: Call) => {
 const because = (status: string, why: string, withId = true) => ({
   'grpc-status': status,
   'grpc-message': `outrigger web: the caller's stream: ${why}`,
+  'x-outrigger-from': 'mesh',
   ...(withId && { 'x-request-id': 'order-7' }),
 });
 
