@@ -155,8 +155,9 @@ export const flags = (
     const now = known === call ? carried : read(known.baggage);
     if (now === null) return next(known);
     // Only whoever was given an id can be followed by another call with it.
-    if (noted === undefined && now.version !== '' && call.arrival.words.requestId === call.id)
-      trees.note(call.id, now.text);
+    const { requestId, baggage } = call.arrival.words;
+    const isGiven = requestId === call.id || (baggage !== '' && baggage.includes(call.id));
+    if (noted === undefined && now.version !== '' && isGiven) trees.note(call.id, now.text);
     return watched(known, flagSet, now.text, next);
   };
 };

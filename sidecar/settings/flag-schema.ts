@@ -15,7 +15,7 @@ export interface FlagFile {
   targeting?: Record<string, unknown> | undefined;
 }
 
-/** W3C baggage has 64 members, of which the mesh uses up to three and apps some. */
+/** W3C baggage has 64 members, of which the mesh uses up to four and apps some. */
 const mostFlags = 48;
 const mostVariants = 32;
 

@@ -113,7 +113,9 @@ describe('a hop in the middle', () => {
   }, 60_000);
 
   it('gains nothing by an id of its own where it may not decide; control: it does where everybody may', async () => {
-    const passOn: ChainOptions['passOn'] = (came) => [{ baggage: widened(String(came['baggage'])) }];
+    const passOn: ChainOptions['passOn'] = (came) => [
+      { 'x-request-id': 'an-id-of-its-own', baggage: widened(String(came['baggage'])) },
+    ];
     const open = await start({ passOn });
     await open.settle(definitions);
     expect(express(await open.call())).toBe('on');

@@ -99,6 +99,10 @@ describe('the first sidecar of a call tree', () => {
     const first = leaves(fixed, { id: 'tree-1' });
     expect(leaves(targeted, { id: 'tree-1' })).toBe(first);
     expect(leaves(targeted, { id: 'tree-2' })).not.toBe(first); // control
+    // An app that passes on baggage alone has the id from there.
+    const baggage = 'outrigger.id=tree-3';
+    const other = leaves(fixed, { baggage });
+    expect(leaves(targeted, { baggage })).toBe(other);
   });
 
   it('leaves out what has no room, each answer whole, and counts the call', () => {
