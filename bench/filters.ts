@@ -71,6 +71,8 @@ const snapshot: Snapshot = Object.freeze({
   asked: new Map(),
   access: { intentions: [], allowByDefault: true, because: 'of the bench' },
   flags: new Map(),
+  flagSet: null,
+  flagFaults: [],
   policies: unruled(),
   ...noRoutes,
 });

@@ -29,11 +29,16 @@ interface RpcStatus {
   readonly details: readonly { readonly typeUrl: string; readonly value: Buffer }[];
 }
 
-let loaded: ReadonlyMap<string, MessageCodec> | null = null;
-/** Read by the first error that has details. */
+const codecs: Map<string, MessageCodec> = new Map();
+
+/** Codecs are read by the first error that has details. */
 const codecOf = (type: string): MessageCodec | null => {
-  loaded ??= messageCodecs(join(protoFolder(), 'google/rpc/error_details.proto'), [protoFolder()]);
-  return loaded.get(type) ?? null;
+  if (codecs.size === 0)
+    for (const [name, codec] of messageCodecs(join(protoFolder(), 'google/rpc/error_details.proto'), [
+      protoFolder(),
+    ]))
+      codecs.set(name, codec);
+  return codecs.get(type) ?? null;
 };
 
 /** The details that trailers carry; none when there are none, or when they cannot be read. */

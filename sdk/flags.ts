@@ -1,5 +1,7 @@
 /** What names begin with in baggage that are flags. */
 const prefix = 'ff.';
+/** The member that says by which definitions they were decided, and by whom. */
+const mark = 'outrigger.flags';
 
 const yes: ReadonlySet<string> = new Set(['on', 'true', 'yes', 'enabled']);
 const no: ReadonlySet<string> = new Set(['off', 'false', 'no', 'disabled']);
@@ -15,10 +17,13 @@ const no: ReadonlySet<string> = new Set(['off', 'false', 'no', 'disabled']);
  * });
  */
 export class Flags implements Iterable<[flag: string, variant: string]> {
+  /** Of the definitions that decided; empty where nobody says. */
+  readonly version: string;
   readonly #variants: ReadonlyMap<string, string>;
 
-  constructor(variants: ReadonlyMap<string, string>) {
+  constructor(variants: ReadonlyMap<string, string>, version = '') {
     this.#variants = variants;
+    this.version = version;
   }
 
   /** The variant of a flag; undefined when nobody decided it. */
@@ -61,17 +66,23 @@ export class Flags implements Iterable<[flag: string, variant: string]> {
  */
 export const flagsOf = (baggage: string): Flags => {
   const variants = new Map<string, string>();
-  if (!baggage.includes(prefix)) return none;
+  if (!baggage.includes(prefix) && !baggage.includes(mark)) return none;
+  let version = '';
   for (const member of baggage.split(',')) {
     const [pair = ''] = member.split(';', 1);
     const equals = pair.indexOf('=');
     const name = pair.slice(0, Math.max(equals, 0)).trim();
+    if (name === mark)
+      version ||= pair
+        .slice(equals + 1)
+        .trim()
+        .split('.', 1)[0]!;
     if (!name.startsWith(prefix)) continue;
     const flag = decoded(name.slice(prefix.length));
     const variant = decoded(pair.slice(equals + 1).trim());
     if (flag !== null && variant !== null && !variants.has(flag)) variants.set(flag, variant);
   }
-  return new Flags(variants);
+  return new Flags(variants, version);
 };
 
 const none = new Flags(new Map());

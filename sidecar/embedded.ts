@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Loop, type Limits as WireLimits } from '../wire/index.ts';
+import { FlagTrees } from './core/flag-trees.ts';
 import type { Log } from './core/log.ts';
 import { silent } from './core/log.ts';
 import { type Placement, policyOf } from './core/policy.ts';
@@ -64,7 +65,7 @@ export const embed = async (options: EmbedOptions): Promise<Embedded> => {
 /** Calls on the way and how long they are let be, in milliseconds, where no file says it. */
 const standardDrainMs = 15_000;
 
-type Said = Pick<Settings, 'service' | 'limits' | 'faults' | 'log'>;
+type Said = Pick<Settings, 'service' | 'limits' | 'faults' | 'log' | 'flagging'>;
 
 /** Without a file: everything has its default. */
 const embedBare = (own: EmbedOptions['service']): Embedded => {
@@ -74,6 +75,7 @@ const embedBare = (own: EmbedOptions['service']): Embedded => {
     limits,
     faults: { policies: false, from: [] },
     log: { level: 'warn', access: null },
+    flagging: { file: null, targetingKey: null, deciders: null, testers: [] },
   };
   const words: StaticWords = { services: null, intentions: null, flags: {} };
   return standalone(settings, silent, () => staticSource(words), nobodyElse, standardDrainMs);
@@ -108,6 +110,9 @@ const standalone = (
   const within = openWayWithin({
     ...{ settings, kit, loop, accounts, sabotage, snapshots, discovery },
     progress: new Progress(),
+    trees: new FlagTrees(kit.clock),
+    // The SDK itself makes spans of the calls within.
+    tracing: null,
   });
   return {
     ...within,

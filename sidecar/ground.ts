@@ -1,9 +1,11 @@
 import type { Loop } from '../wire/index.ts';
 import { Accounts } from './core/accounts.ts';
+import type { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Progress } from './core/progress.ts';
 import type { Tracing } from './core/trace.ts';
+import type { FlagsSettings } from './filters/flags.ts';
 import type { Origins } from './origins.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -22,6 +24,8 @@ export interface Ground {
   readonly progress: Progress;
   /** Null: tracing is off. */
   readonly tracing: Tracing | null;
+  /** What the flags of the call trees are that come through here. */
+  readonly trees: FlagTrees;
   /** Aborts when the sidecar closes. */
   readonly signal: AbortSignal;
 }
@@ -52,6 +56,22 @@ export const deadlinesOf = ({
   idleStreamMs: limits['idle-stream'],
   enforced: !sabotage.has('deadline'),
 });
+
+/** What our app may say of flags. */
+export const flagsOf = ({
+  settings: { service, flagging },
+}: {
+  readonly settings: Pick<Settings, 'service' | 'flagging'>;
+}): FlagsSettings => {
+  const name = service?.name ?? '';
+  const { targetingKey, deciders, testers } = flagging;
+  return {
+    service: name,
+    decides: deciders?.includes(name) ?? false,
+    tests: testers.includes(name),
+    targetingKey,
+  };
+};
 
 /** How calls are treated where nobody says anything. */
 export const builtInPolicy = (

@@ -16,6 +16,10 @@ import { type Assembly, assemble } from './sources/assemble.ts';
 import { consulSource } from './sources/consul.ts';
 import { type ContractsSource, contractsSource } from './sources/contracts.ts';
 import { fileSource } from './sources/file.ts';
+import { flagCompiler } from './sources/flags/compile.ts';
+import { fileFlagsSource } from './sources/flags/file.ts';
+import { kvFlagsSource } from './sources/flags/kv.ts';
+import type { ReadFlags } from './sources/flags/last-good.ts';
 import { policiesSource, type ReadPolicy } from './sources/policies-kv.ts';
 import type { Source } from './sources/source.ts';
 import { type StaticWords, staticSource } from './sources/static.ts';
@@ -91,6 +95,11 @@ const openBehind = async (door: ConsulDoor | null, settings: Settings, around: A
     const policies = policiesSource({ door, kit, signal, read: policyReader() });
     sources.push(state.remember('policies', policies));
   }
+  // What stands in KV counts more than what files of the hosts say.
+  const reading = { read: flagsReader(), kit, signal };
+  if (settings.flagging.file !== null)
+    sources.push(fileFlagsSource({ ...reading, path: settings.flagging.file, compile: flagCompiler() }));
+  if (door !== null) sources.push(kvFlagsSource({ ...reading, door, compile: flagCompiler() }));
   sources.push(settingsSource(settings, kit, signal, file));
   if (sabotage.has('intentions')) sources.push(openToAll());
   const identities = sabotage.has('identity') ? frozenIdentity(identity.identity) : identity.identity;
@@ -159,6 +168,10 @@ const policyReader = (): ReadPolicy => {
   loading.catch(() => {}); // told by whoever reads
   return async (text, key, service) => (await loading).readPolicy(text, key, service);
 };
+
+/** Loaded with the first definitions: a sidecar without any must not pay for it. */
+const flagsReader = (): ReadFlags => async (text, key) =>
+  (await import('./settings/read-flags.ts')).readFlags(text, key);
 
 const settingsSource = (
   settings: Settings,

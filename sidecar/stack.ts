@@ -2,6 +2,7 @@ import { Accounts } from './core/accounts.ts';
 import type { Attempt, Call } from './core/call.ts';
 import type { Cell } from './core/cell.ts';
 import type { EndpointView, ServiceGateView } from './core/endpoint.ts';
+import { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { Progress } from './core/progress.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
@@ -10,6 +11,7 @@ import type { Tracing } from './core/trace.ts';
 import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance, type Near } from './filters/balance.ts';
+import { type BelieveSettings, believe } from './filters/believe.ts';
 import { breaker } from './filters/breaker.ts';
 import { context } from './filters/context.ts';
 import { correlate } from './filters/correlate.ts';
@@ -17,7 +19,7 @@ import { type DeadlineSettings, deadline } from './filters/deadline.ts';
 import { type DescribeSettings, describe } from './filters/describe.ts';
 import { eject } from './filters/eject.ts';
 import { type FaultSettings, fault } from './filters/fault.ts';
-import { flags } from './filters/flags.ts';
+import { type FlagsSettings, flags } from './filters/flags.ts';
 import { govern } from './filters/govern.ts';
 import { type HedgeSettings, hedge } from './filters/hedge.ts';
 import { type HopsSettings, hops } from './filters/hops.ts';
@@ -42,6 +44,8 @@ export interface OutboundParts {
   readonly accounts?: Accounts;
   /** The calls on the way in, of which those on the way out should be a part; absent: there is no way in. */
   readonly progress?: Progress;
+  /** What call trees on the way in carry, for those on the way out; absent: there is no way in. */
+  readonly trees?: FlagTrees;
   /** Which of them stand in our zone; absent: nobody says. */
   readonly near?: Near;
   /** Tells of calls as spans; null or absent: tracing is off. */
@@ -56,6 +60,7 @@ export interface OutboundSettings {
   readonly route?: RouteSettings;
   readonly retry?: RetrySettings;
   readonly faults?: FaultSettings;
+  readonly flags?: FlagsSettings;
   readonly hedge?: HedgeSettings;
 }
 
@@ -69,6 +74,9 @@ export interface InboundSettings {
   readonly deadline?: DeadlineSettings;
   readonly describe?: DescribeSettings;
   readonly authorize: AuthorizeSettings;
+  readonly believe?: BelieveSettings;
+  /** Where it is remembered what call trees carry, for the way out; absent: nobody asks. */
+  readonly trees?: FlagTrees;
   readonly faults?: FaultSettings;
 }
 
@@ -84,6 +92,7 @@ export const outbound = (
     accounts = new Accounts(''),
     progress = new Progress(),
     tracing = null,
+    trees = new FlagTrees(kit.clock),
   }: OutboundParts,
   settings: OutboundSettings = {},
 ): Stack<Call, Attempt> => {
@@ -99,7 +108,7 @@ export const outbound = (
     .use(govern()) //                                           above all that can be tuned, so that they read one policy
     .use(deadline(kit, 'outbound', settings.deadline, { latencies, accounts })) // above all that waits, so that waiting costs the caller's time
     .use(fault(kit, 'outbound', settings.faults)) //            above all defences, so that none hides a fault, and none is misled by it
-    .use(flags(kit)) //                                         before route, so that a flag may choose the route
+    .use(flags(kit, settings.flags, trees)) //                  before route, so that a flag may choose the route
     .use(route(kit, snapshots, discovery, settings.route)) //   Call -> RoutedCall, so that all below know whose endpoints there are
     .use(admit(kit, snapshots)) //                              above retry, so that a call holds one place however often it is tried
     .use(breaker(kit, breakers)) //                             one service; above retry, so that one known to be down costs no attempt
@@ -119,6 +128,7 @@ export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> 
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
     .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
     .use(authorize(kit, settings.authorize)) //                 above all that is done for a caller, so that nobody has it who may not call
+    .use(believe(kit, settings.believe, settings.trees)) //     above the app, so that it sees no flag that nobody may decide
     .use(fault(kit, 'inbound', settings.faults)); //            last before the app, so that a fault looks like the app's own
 
 /** What happens to a call that its listener cannot take, such as one with a malformed path. */

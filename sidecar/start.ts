@@ -1,6 +1,7 @@
 import { Loop } from '../wire/index.ts';
 import { pause } from './consul/pause.ts';
 import type { SidecarView } from './control/view.ts';
+import { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { type Log, type LogLevel, silent } from './core/log.ts';
 import { Progress } from './core/progress.ts';
@@ -74,6 +75,7 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
       sabotage,
       accounts,
       progress: new Progress(),
+      trees: new FlagTrees(kit.clock),
       tracing: traces?.tracing ?? null,
       signal: stop.signal,
     },

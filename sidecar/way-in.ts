@@ -74,6 +74,8 @@ export const openWayIn = async (
     deadline: deadlinesOf(ground),
     faults: settings.faults,
     describe: { contract: own.contract },
+    believe: settings.flagging,
+    trees: ground.trees,
     authorize: {
       service: app.name,
       anonymous: origins.identities === null,

@@ -8,7 +8,7 @@ import { gaugeGates } from './endpoints/gate-gauges.ts';
 import { Pool } from './endpoints/pool.ts';
 import { healthProbe } from './endpoints/probe.ts';
 import { asker } from './endpoints/question.ts';
-import { deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
+import { deadlinesOf, flagsOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import type { Place } from './settings/address.ts';
 import { outbound, refusing } from './stack.ts';
@@ -55,12 +55,14 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       accounts: ground.accounts,
       progress: ground.progress,
       tracing: ground.tracing,
+      trees: ground.trees,
     },
     {
       observe: settings.log,
       hops: { most: settings.limits.hops },
       deadline: deadlinesOf(ground),
       faults: settings.faults,
+      flags: flagsOf(ground),
       ...(ground.sabotage.has('retry') && { retry: once, hedge: once }),
     },
   );

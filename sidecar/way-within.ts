@@ -4,7 +4,7 @@ import { Ledger } from './core/ledger.ts';
 import { unruled } from './core/policy.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { Pool } from './endpoints/pool.ts';
-import { builtInPolicy, deadlinesOf, type Ground, speakerOf } from './ground.ts';
+import { builtInPolicy, deadlinesOf, flagsOf, type Ground, speakerOf } from './ground.ts';
 import { type Facts, Hosted } from './hosted.ts';
 import { endpointLimits } from './limits.ts';
 import { callTokens } from './policies/call-tokens.ts';
@@ -18,8 +18,9 @@ import { RecordingBudget } from './transports/recording.ts';
 import { Turns } from './transports/turns.ts';
 
 /** What the way within stands on: a sidecar's ground, or as much of it as an app without a sidecar has. */
-export interface WithinGround extends Pick<Ground, 'kit' | 'sabotage' | 'accounts' | 'progress'> {
-  readonly settings: Pick<Settings, 'service' | 'limits' | 'faults' | 'log'>;
+export interface WithinGround
+  extends Pick<Ground, 'kit' | 'sabotage' | 'accounts' | 'progress' | 'tracing' | 'trees'> {
+  readonly settings: Pick<Settings, 'service' | 'limits' | 'faults' | 'log' | 'flagging'>;
   readonly loop: Memory['loop'];
   /** What the mesh says; of it policies and flags hold within too. */
   readonly snapshots: Cell<Snapshot>;
@@ -47,7 +48,7 @@ export interface WayWithin {
  * a service sees, and what its callers see, is what they would over sockets.
  */
 export const openWayWithin = (ground: WithinGround): WayWithin => {
-  const { settings, kit, loop, accounts, progress, snapshots, sabotage } = ground;
+  const { settings, kit, loop, accounts, progress, tracing, trees, snapshots, sabotage } = ground;
   const { limits, faults, log } = settings;
   const memory: Memory = { turns: new Turns(), loop };
   // A name that is hosted anew must not meet who hosted it before.
@@ -77,8 +78,10 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
   const intoService = (view: ServiceView): Accept => {
     const endpoint = apps.endpointAt(view.endpoints[0]!)!;
     const stack = inbound(kit, {
+      tracing,
       observe: log,
       progress,
+      trees,
       deadline: deadlines,
       faults,
       authorize: { service: view.name, anonymous: caller === '' },
@@ -89,7 +92,7 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
       service: stack.to((call) =>
         endpoint.send({ call, endpoint, begunAt: call.arrival.arrivedAt, previous: 0 }),
       ),
-      refusing: refusing(kit, 'inbound', log),
+      refusing: refusing(kit, 'inbound', log, tracing),
       ledger: new Ledger(accounts, 'inbound'),
       recordings: null,
     });
@@ -115,14 +118,18 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
   const { endpoints, breakers } = pool;
   const stack = outbound(
     kit,
-    { snapshots: hosted.snapshots, discovery: ground.discovery, endpoints, breakers, accounts, progress },
-    { observe: log, hops: { most: limits.hops }, deadline: deadlines, faults },
+    {
+      snapshots: hosted.snapshots,
+      discovery: ground.discovery,
+      ...{ endpoints, breakers, accounts, progress, tracing, trees },
+    },
+    { observe: log, hops: { most: limits.hops }, deadline: deadlines, faults, flags: flagsOf({ settings }) },
   );
   const intake = new Intake({
     ...common,
     isApp: true,
     service: stack.to((attempt) => attempt.endpoint.send(attempt)),
-    refusing: refusing(kit, 'outbound', log),
+    refusing: refusing(kit, 'outbound', log, tracing),
     ledger: new Ledger(accounts, 'outbound'),
     recordings: {
       budget: new RecordingBudget(limits['recording-process'], loop.blocks),

@@ -1,3 +1,4 @@
+import type { FlagSet } from '../core/flag-set.ts';
 import type { ServiceView, Snapshot } from '../core/snapshot.ts';
 import { plainPolicies } from './policies.ts';
 import type { SidecarView } from './view.ts';
@@ -26,6 +27,15 @@ const plainViews = (views: ReadonlyMap<string, ServiceView>): Record<string, unk
     ]),
   );
 
+/** Definitions of flags: their version, where they stand, and what each flag can be. */
+const plainFlagSet = (set: FlagSet | null): unknown =>
+  set && {
+    version: set.version,
+    origin: set.origin,
+    flags: Object.fromEntries(set.variants),
+    fixed: Object.fromEntries(set.fixed),
+  };
+
 /** A snapshot as plain values: what the mesh says is public, so nothing of it is left out. */
 export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
   version: snapshot.version,
@@ -38,6 +48,8 @@ export const plainSnapshot = (snapshot: Snapshot): Record<string, unknown> => ({
   notHonoured: Object.fromEntries(snapshot.unheeded),
   access: snapshot.access,
   flags: Object.fromEntries(snapshot.flags),
+  flagDefinitions: plainFlagSet(snapshot.flagSet),
+  flagFaults: snapshot.flagFaults,
   policies: plainPolicies(snapshot),
   policyFaults: snapshot.policies.faults,
   policyConflicts: snapshot.policies.conflicts,

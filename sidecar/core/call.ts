@@ -23,6 +23,8 @@ export interface Words {
   readonly priority: string;
   /** x-outrigger-fault: a fault that is wanted for this request */
   readonly fault: string;
+  /** x-outrigger-flags: answers that a tester wants for this call tree */
+  readonly flags: string;
 }
 
 /** Words of a call that says nothing. */
@@ -36,6 +38,7 @@ export const noWords: Words = Object.freeze({
   token: '',
   priority: '',
   fault: '',
+  flags: '',
 });
 
 /** Everything that a transport knows of a call when its header block has arrived. */

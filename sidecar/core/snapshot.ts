@@ -1,4 +1,5 @@
 import type { Address } from './endpoint.ts';
+import type { FlagFault, FlagSet } from './flag-set.ts';
 import type { Permission } from './permission.ts';
 import type { Policies, PolicyFault, PolicyRule } from './policy.ts';
 import type { Routes } from './routes.ts';
@@ -39,6 +40,10 @@ export interface Slice extends Partial<Routes> {
   readonly asked?: ReadonlyMap<string, boolean>;
   readonly access?: Access;
   readonly flags?: ReadonlyMap<string, string>;
+  /** Definitions of flags; of several sources the last one's count, whole. */
+  readonly flagSet?: FlagSet;
+  /** Definitions that the source cannot use or see; those of all sources are shown. */
+  readonly flagFaults?: readonly FlagFault[];
   /** What the source says of how calls are treated. Alone of the parts it hides no other source's: all are merged. */
   readonly policies?: readonly PolicyRule[];
   /** Policies that the source cannot use or see. */
@@ -56,6 +61,9 @@ export interface Snapshot extends Routes {
   readonly access: Access;
   /** Static flags, `name` to `variant`, carried in baggage as `ff.<name>=<variant>`. */
   readonly flags: ReadonlyMap<string, string>;
+  /** Definitions that decide the flags of a call tree; null: nobody has written any. */
+  readonly flagSet: FlagSet | null;
+  readonly flagFaults: readonly FlagFault[];
   /** How calls are treated, by the service that they name. */
   readonly policies: Policies;
 }

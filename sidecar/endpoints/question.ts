@@ -153,6 +153,8 @@ const nothing: Snapshot = Object.freeze({
   asked: new Map(),
   access: { intentions: [], allowByDefault: false, because: 'the mesh itself asks nobody' },
   flags: new Map(),
+  flagSet: null,
+  flagFaults: [],
   policies: unruled(),
   ...noRoutes,
 });

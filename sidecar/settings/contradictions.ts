@@ -23,6 +23,7 @@ export const contradictions = (
   checkIdentity(file, settings, wrong);
   checkPlaintext(file, settings, wrong, risky);
   checkIntentions(file, settings, wrong);
+  checkFlagging(settings, wrong);
   checkListeners(file, settings, wrong, risky);
   checkPolicies(file, settings, risky);
   return { errors, warnings };
@@ -145,6 +146,21 @@ const checkIntentions = (file: File, settings: Settings, wrong: Say): void => {
     if (seen.has(from)) wrong([...place, index], `speaks of '${from}' a second time: keep one`);
     seen.add(from);
   }
+};
+
+const checkFlagging = ({ flagging, identity, service }: Settings, wrong: Say): void => {
+  if (identity.from !== 'none') return;
+  if (flagging.deciders !== null)
+    wrong(
+      ['flagging', 'deciders'],
+      'need callers that prove who they are, but identity is none: give an identity, or remove them',
+    );
+  for (const [index, name] of flagging.testers.entries())
+    if (name !== service?.name)
+      wrong(
+        ['flagging', 'testers', index],
+        `'${name}' cannot prove who it is, as identity is none: give an identity, or remove it`,
+      );
 };
 
 const checkListeners = (file: File, settings: Settings, wrong: Say, risky: Say): void => {

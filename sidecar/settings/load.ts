@@ -3,6 +3,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import { withContracts } from './contracts.ts';
 import { type Complaint, contradictions } from './contradictions.ts';
 import { describe, isMapping, locate } from './describe.ts';
+import { flagFileProblems } from './flag-file.ts';
 import { readPage } from './page.ts';
 import { type Problem, SettingsError } from './problem.ts';
 import { resolve } from './resolve.ts';
@@ -71,7 +72,9 @@ export const readSettings = (
   });
   const wrong = [...unreadable, ...errors];
   if (wrong.length > 0) throw inOrder(wrong.map(place));
-  return { settings, warnings: warnings.map(place) };
+  // A mistake in flags must keep nobody from starting: the file is read again when it changes.
+  const badFlags = flagFileProblems(settings, (message) => place({ path: ['flagging', 'file'], message }));
+  return { settings, warnings: [...warnings.map(place), ...badFlags] };
 };
 
 const readText = (file: string): string => {

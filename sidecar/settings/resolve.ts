@@ -34,6 +34,12 @@ export const resolve = (file: File, directory: string, freePorts: boolean): Sett
     advertise: file.advertise ?? null,
     upstreams: Object.fromEntries(Object.entries(file.upstreams).map(([name, it]) => [name, place(it)])),
     flags: file.flags,
+    flagging: {
+      file: file.flagging.file === undefined ? null : absolute(file.flagging.file),
+      targetingKey: file.flagging['targeting-key'] ?? null,
+      deciders: file.flagging.deciders ?? null,
+      testers: file.flagging.testers,
+    },
     policies: rulesOfFile(file),
     intentions:
       rulesOf(file.intentions)?.map(({ from, allow }) => ({ from, to: service?.name ?? '*', allow })) ?? null,

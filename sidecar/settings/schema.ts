@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Placement } from '../core/policy.ts';
 import type { Place } from './address.ts';
+import { type FlaggingFile, flaggingSchema } from './flagging-schema.ts';
 import { type IdentityFile, identity } from './identity-schema.ts';
 import { type Drain, drainList, type LimitDefinition, type Limits, limitList } from './limits.ts';
 import {
@@ -50,6 +51,7 @@ export interface File {
   upstreams: Record<string, Place>;
   balance?: PolicyFile['balance'];
   flags: Record<string, string>;
+  flagging: FlaggingFile;
   contracts: Record<string, string>;
   placement: Record<string, Placement>;
   policies: Record<string, PolicyFile>;
@@ -217,6 +219,9 @@ export const schema: z.ZodType<File> = z
     flags: flagWords
       .prefault({})
       .meta({ description: 'Flags and their variants, carried in baggage to every hop' }),
+    flagging: flaggingSchema
+      .prefault({})
+      .meta({ description: 'Who decides flags, and from what; docs/flags.md' }),
     contracts: z.record(serviceName, path).prefault({}).meta({
       description:
         'Descriptor sets of services that are called, by name, where no sidecar tells of their methods',

@@ -23,6 +23,8 @@ export interface Settings {
   /** Service name to the listener that stands for it. */
   readonly upstreams: Readonly<Record<string, Place>>;
   readonly flags: Readonly<Record<string, string>>;
+  /** Who decides flags, and from what. */
+  readonly flagging: FlaggingSettings;
   /** What the file says of how calls are treated, `balance` and `flags` included. */
   readonly policies: readonly PolicyRule[];
   /** Null where the file says nothing, so that the source decides. */
@@ -35,6 +37,18 @@ export interface Settings {
   readonly drain: Drain;
   /** `access`: the share of the calls that went well that leave a line; null: no call does. */
   readonly log: { readonly level: LogLevel; readonly access: number | null };
+}
+
+/** Who decides flags, and from what. */
+export interface FlaggingSettings {
+  /** Definitions in a file; null: in Consul's KV alone. */
+  readonly file: string | null;
+  /** What a share of the callers is chosen by; null: the correlation id. */
+  readonly targetingKey: { readonly in: 'baggage' | 'metadata'; readonly name: string } | null;
+  /** Services whose flags are believed; null: everybody's. */
+  readonly deciders: readonly string[] | null;
+  /** Services whose `x-outrigger-flags` holds. */
+  readonly testers: readonly string[];
 }
 
 /** The app beside us. */

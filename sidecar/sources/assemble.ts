@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import { builtIn, type Policies, type PolicyValues } from '../core/policy.ts';
@@ -69,6 +70,8 @@ export const assemble = ({ sources, kit, policy = builtIn }: AssembleOptions): A
     const routes = frozenEntries(before.routes, parts.routes);
     const targets = frozenServices(before.targets, parts.targets);
     const unheeded = frozenEntries(before.unheeded, parts.unheeded);
+    const { flagSet } = parts;
+    const flagFaults = sameOr(before.flagFaults, parts.flagFaults);
     const policies = mergePolicies(
       good.flatMap((slice) => slice?.policies ?? []),
       good.flatMap((slice) => slice?.policyFaults ?? []),
@@ -81,9 +84,11 @@ export const assemble = ({ sources, kit, policy = builtIn }: AssembleOptions): A
       routes === before.routes &&
       targets === before.targets &&
       unheeded === before.unheeded &&
+      flagSet === before.flagSet &&
+      flagFaults === before.flagFaults &&
       policies === before.policies;
     if (isSame) return;
-    const said = { services, asked, access, flags, policies, routes, targets, unheeded };
+    const said = { services, asked, access, flags, flagSet, flagFaults, policies, routes, targets, unheeded };
     snapshot.set(Object.freeze({ version: before.version + 1, madeAt: kit.clock.now(), ...said }));
   };
   const gather = timer(make);
@@ -131,6 +136,8 @@ const empty = (kit: Kit, policies: Policies): Snapshot =>
     asked: frozenMap<string, boolean>([]),
     access: nobody,
     flags: frozenMap<string, string>([]),
+    flagSet: null,
+    flagFaults: Object.freeze([]),
     policies,
     ...noRoutes,
   });
@@ -139,11 +146,16 @@ const empty = (kit: Kit, policies: Policies): Snapshot =>
 const merge = (slices: readonly (Slice | null)[]): Omit<Snapshot, 'version' | 'madeAt' | 'policies'> => {
   const whole: Slice = Object.assign({}, ...slices.filter((slice) => slice !== null));
   const { services = new Map(), asked = new Map(), access = nobody, flags = new Map() } = whole;
+  const { flagSet = null } = whole;
+  const flagFaults = slices.flatMap((slice) => slice?.flagFaults ?? []);
   const { routes = new Map(), targets = new Map(), unheeded = new Map() } = whole;
   // A name whose calls are all the same needs no entry, once the sources are put together.
   const divided = new Map([...routes].filter(([, table]) => table !== null));
-  return { services, asked, access, flags, routes: divided, targets, unheeded };
+  return { services, asked, access, flags, flagSet, flagFaults, routes: divided, targets, unheeded };
 };
+
+const sameOr = <T>(before: readonly T[], next: readonly T[]): readonly T[] =>
+  isDeepStrictEqual(before, next) ? before : Object.freeze([...next]);
 
 /** True when a call may be waiting for what `slice` says: a first answer about a name. */
 const isAwaited = ({ asked }: Slice, { asked: known }: Snapshot): boolean => {

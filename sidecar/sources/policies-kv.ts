@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { KvEntry } from '../consul/answers.ts';
-import type { Answer, ConsulDoor, Question } from '../consul/door.ts';
-import { ConsulError } from '../consul/errors.ts';
-import { lossesOf } from '../consul/losses.ts';
-import { watch } from '../consul/watch.ts';
+import type { ConsulDoor } from '../consul/door.ts';
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import type { PolicyFault, PolicyRule } from '../core/policy.ts';
 import type { Slice } from '../core/snapshot.ts';
+import { KvTree, noRight } from './kv-tree.ts';
 import type { Source } from './source.ts';
 
 /** Reads the policy of `service` that stands at `key`; rejects with an error that names key, place and fix. */
@@ -48,42 +46,26 @@ export const policiesSource = (options: PoliciesSourceOptions): Source => new Po
 class PoliciesSource implements Source {
   readonly slice: Cell<Slice> = new Cell<Slice>({ origin: 'kv' });
   readonly #options: PoliciesSourceOptions;
-  readonly #stop: AbortController = new AbortController();
-  readonly #close = (): void => this.close();
-  #held: KvEntry[] = [];
+  readonly #tree: KvTree;
   #documents: ReadonlyMap<string, Document> = new Map();
   #crowded: readonly string[] = [];
-  /** Whether the token may read the tree; null: it is not known. */
-  #mayRead: boolean | null = null;
   /** The tree was read once: an empty list means that there are none. */
   #isRead = false;
   #next: readonly KvEntry[] | null = null;
   #busy = false;
-  #trouble: string | null = null;
 
   constructor(options: PoliciesSourceOptions) {
     const { door, kit, signal } = options;
     this.#options = options;
-    signal.addEventListener('abort', this.#close, { once: true });
-    if (signal.aborted) this.close();
-    else
-      void watch<KvEntry[]>({
-        kind: 'policies',
-        about: prefix,
-        ask: (question) => this.#ask(question),
-        hear: (entries) => {
-          this.#held = entries;
-          void this.#read(entries);
-        },
-        trouble: (error) => {
-          this.#trouble = error?.message ?? null;
-        },
-        losses: (held, now) => lossesOf(held.map(keyOf), now.map(keyOf)),
-        mode: 'stale',
-        polls: door.polls,
-        kit,
-        signal: this.#stop.signal,
-      });
+    this.#tree = new KvTree({
+      door,
+      kit,
+      signal,
+      prefix,
+      kind: 'policies',
+      hear: (entries) => void this.#read(entries),
+      rightChanged: () => this.#publish(),
+    });
   }
 
   /** Every policy is watched, whatever is called. */
@@ -94,50 +76,11 @@ class PoliciesSource implements Source {
   }
 
   trouble(): string | null {
-    return this.#trouble ?? (this.#mayRead === false ? noRight : null);
+    return this.#tree.trouble();
   }
 
   close(): void {
-    this.#options.signal.removeEventListener('abort', this.#close);
-    this.#stop.abort();
-  }
-
-  /** The tree, or what was there before while the token may not read it. */
-  async #ask(question: Question): Promise<Answer<KvEntry[]>> {
-    const { door } = this.#options;
-    const answer = await door.kv(prefix, question).catch((thrown) => {
-      // Where lists need a right of their own (acl.enable_key_list_policy) they are refused.
-      if (thrown instanceof ConsulError && isRefusal(thrown.status)) return null;
-      throw thrown;
-    });
-    if (answer === null) {
-      this.#mayNotRead();
-      return { value: this.#held, index: null, lastContactMs: 0, knownLeader: true };
-    }
-    // Asked once while there is nothing, and again each time that everything seems to be gone.
-    if (answer.value.length === 0 && (this.#mayRead !== true || this.#held.length > 0)) {
-      const { status, text } = await door.look(`/kv/${prefix.slice(0, -1)}?stale`, question.signal);
-      if (isRefusal(status)) {
-        this.#mayNotRead();
-        return { ...answer, value: this.#held };
-      }
-      // An agent that cannot say (it is too busy, or has no leader) must not make an empty tree believed.
-      if (status !== 200 && status !== 404) throw new ConsulError('status', text, status);
-    }
-    const wasRefused = this.#mayRead === false;
-    this.#mayRead = true;
-    if (wasRefused) this.#publish();
-    return answer;
-  }
-
-  #mayNotRead(): void {
-    const { kit, door } = this.#options;
-    if (this.#mayRead === false) return;
-    // A token that never had the right is told of by who proves the rights at the start.
-    if (this.#mayRead === true)
-      kit.log.warn({ consul: door.url }, `the ACL token has lost the right to read policies: ${noRight}`);
-    this.#mayRead = false;
-    this.#publish();
+    this.#tree.close();
   }
 
   /** Reads what has changed, one at a time and the newest last. */
@@ -145,7 +88,7 @@ class PoliciesSource implements Source {
     this.#next = entries;
     if (this.#busy) return;
     this.#busy = true;
-    while (this.#next !== null && !this.#stop.signal.aborted) {
+    while (this.#next !== null && !this.#tree.isClosed) {
       const now = this.#next;
       this.#next = null;
       await this.#readAll(now);
@@ -168,7 +111,7 @@ class PoliciesSource implements Source {
     this.#documents = documents;
     this.#isRead = true;
     this.#crowded = [...known, ...fresh].slice(mostPolicies).map(keyOf);
-    if (!this.#stop.signal.aborted) this.#publish();
+    if (!this.#tree.isClosed) this.#publish();
   }
 
   async #readOne({ Key, Value }: KvEntry, before: Document | undefined): Promise<Document> {
@@ -198,7 +141,7 @@ class PoliciesSource implements Source {
 
   #publish(): void {
     const faults: PolicyFault[] = [];
-    if (this.#mayRead === false) faults.push({ origin: `kv ${prefix}`, problem: noRight });
+    if (this.#tree.mayRead === false) faults.push({ origin: `kv ${prefix}`, problem: noRight });
     for (const [key, { problem }] of this.#documents)
       if (problem !== null) faults.push({ origin: `kv ${key}`, problem });
     const [first, ...others] = this.#crowded;
@@ -212,15 +155,10 @@ class PoliciesSource implements Source {
   }
 }
 
-const noRight =
-  'the ACL token may not read it, and what was known holds: add key_prefix "outrigger/" { policy = "read" } to a policy of the token';
-
 /** All that is wrong, in one line. */
 const said = (thrown: unknown): string =>
   (thrown instanceof Error ? thrown.message : String(thrown)).replaceAll('\n', '; ').slice(0, 1000);
 
 const isName = /^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/;
-
-const isRefusal = (status: number): boolean => status === 403 || status === 401;
 
 const keyOf = ({ Key }: KvEntry): string => Key;

@@ -54,6 +54,7 @@ export const requestFields = (attempt: Attempt, direction: Direction, now: numbe
   if (again) fields.push(previousAttempts, String(attempt.previous));
   if (arrival.words.priority !== '') fields.push('x-outrigger-priority', arrival.words.priority);
   if (!toApp && arrival.words.fault !== '') fields.push('x-outrigger-fault', arrival.words.fault);
+  if (!toApp && arrival.words.flags !== '') fields.push('x-outrigger-flags', arrival.words.flags);
   if (direction.token !== null) fields.push('x-outrigger-token', direction.token());
   if (toApp && arrival.caller !== '') fields.push('x-outrigger-caller', arrival.caller);
   return fields;

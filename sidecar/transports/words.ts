@@ -34,11 +34,12 @@ const slots: ReadonlyMap<string, number> = new Map([
   ['x-outrigger-token', 13],
   ['x-outrigger-priority', 14],
   ['x-outrigger-fault', 15],
+  ['x-outrigger-flags', 16],
 ]);
 
 /** Splits a request's fields. A word that comes twice: baggage is joined, of the others the first counts. */
 export const readHead = (fields: readonly string[]): RequestHead => {
-  const found: string[] = ['', '', '', '', '', '', '', '', '', '', '', '', '', '', '', ''];
+  const found: string[] = ['', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', ''];
   const metadata: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!;
@@ -69,6 +70,7 @@ export const readHead = (fields: readonly string[]): RequestHead => {
       token: found[13]!,
       priority: found[14]!,
       fault: found[15]!,
+      flags: found[16]!,
     },
     metadata,
   };

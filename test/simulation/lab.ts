@@ -237,6 +237,8 @@ const nothingKnown: Snapshot = Object.freeze({
   asked: new Map(),
   access: { intentions: [], allowByDefault: true, because: 'the run says so' },
   flags: new Map(),
+  flagSet: null,
+  flagFaults: [],
   policies: policyMerger(builtIn)([], []),
   ...noRoutes,
 });

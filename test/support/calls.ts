@@ -44,6 +44,8 @@ export const snapshot = (
     asked: new Map(),
     access: anybody,
     flags: new Map(),
+    flagSet: null,
+    flagFaults: [],
     policies: unruled(),
     ...noRoutes,
     ...parts,

@@ -28,6 +28,8 @@ export const scriptedView = (parts: Partial<SidecarView> = {}): SidecarView => (
       because: 'the file says so',
     },
     flags: new Map([['express', 'on']]),
+    flagSet: null,
+    flagFaults: [],
     policies: unruled(),
     ...noRoutes,
   }),

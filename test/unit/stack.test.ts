@@ -45,7 +45,15 @@ describe('the stacks', () => {
 
   it('meet an inbound call in this order', () => {
     const filters = inbound(stillKit(), { authorize: { service: 'inventory', anonymous: false } });
-    expect(filters.names).toEqual(['correlate', 'observe', 'deadline', 'describe', 'authorize', 'fault']);
+    expect(filters.names).toEqual([
+      'correlate',
+      'observe',
+      'deadline',
+      'describe',
+      'authorize',
+      'believe',
+      'fault',
+    ]);
   });
 
   it('have their spans below correlate and balance where tracing is on, and nothing of them where it is off', () => {

@@ -39,6 +39,7 @@ describe('a file with a name alone', () => {
       policies: [],
       intentions: null,
       auditsIntentions: false,
+      flagging: { file: null, targetingKey: null, deciders: null, testers: [] },
       faults: { policies: false, from: [] },
       limits: expect.objectContaining({ message: 67108864, 'header-list': 16384, 'streams-peers': 100 }),
       drain: { notice: 1000, calls: 15000, app: 10000 },
