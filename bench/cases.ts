@@ -50,7 +50,7 @@ export const cases: readonly Case[] = [
     id: 'a',
     title: 'one proxy, plaintext, 128 B unary, 8 connections x 32 calls',
     hops: 1,
-    chains: proxies,
+    chains: [...proxies, 'outrigger-traced'],
     columns: [
       { name: 'differing headers', load: standard },
       { name: 'constant headers', load: { ...standard, headers: 'constant' } },

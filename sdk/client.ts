@@ -5,6 +5,7 @@ import { Exchange } from './exchange.ts';
 import { type ClientCall, type Messages, type Middleware, through } from './middleware.ts';
 import { type CallOptions, Outbound } from './outbound.ts';
 import { type MethodShape, shapeOf } from './shape.ts';
+import { spanOfReplies, spanOfReply, type Tracing, tellSpan } from './span.ts';
 
 /**
  * A client: the methods of the service's interface, each with options behind its request.
@@ -38,6 +39,8 @@ export interface ClientHome {
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
   readonly middleware: readonly Middleware<ClientCall>[];
+  /** Null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
   /** A call is made, inside `context` or outside of all. */
   begun(context: LiveContext | null, method: string): void;
 }
@@ -61,6 +64,23 @@ const makeCall = async (home: ClientHome, method: MethodShape, call: ClientCall)
   const context = home.contexts.getStore() ?? null;
   home.begun(context, method.path);
   const outbound = new Outbound(context, call.service, method.path, call.options, home.now);
+  const span = home.tracing?.made(call.service, method.path, context) ?? null;
+  if (span === null) return answerOf(home, method, call, outbound);
+  span.about(outbound.facts.correlationId, context);
+  tellSpan(outbound.metadata, span);
+  try {
+    const answer = answerOf(home, method, call, outbound);
+    return method.responseStream
+      ? spanOfReplies(span, answer as AsyncIterable<unknown>)
+      : spanOfReply(span, answer as Promise<unknown>);
+  } catch (refusal) {
+    span.failed(refusal);
+    throw refusal;
+  }
+};
+
+/** The reply, or an iterable of replies. Throws for a call that must not be made. */
+const answerOf = (home: ClientHome, method: MethodShape, call: ClientCall, outbound: Outbound): Messages => {
   const refusal = outbound.refusal();
   if (refusal !== null) throw refusal;
   const exchange = new Exchange(method, outbound, home.sidecar, call.request, (listener) =>

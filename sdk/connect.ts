@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { isRegistered } from '../sidecar/core/tracing-global.ts';
+import { isTracingForbidden, tracingAskedBy } from '../sidecar/core/tracing-variables.ts';
 import { type Client, type ClientHome, makeClient } from './client.ts';
 import {
   type Context,
@@ -16,6 +18,7 @@ import { type LostContext, LostContexts } from './lost.ts';
 import type { Methods, ServeHome } from './methods.ts';
 import type { ClientCall, Middleware, ServerCall } from './middleware.ts';
 import { openServer, type Served, type ServePlace } from './serve.ts';
+import type { Tracing } from './span.ts';
 import { type Target, targetOf } from './target.ts';
 import type { CallerInterface, ServerInterface } from './typed.ts';
 
@@ -76,8 +79,11 @@ export interface Mesh {
   run<T>(options: RunOptions, work: () => T): T;
   /** Runs `work` with the same ids, but neither ended by the deadline nor by the cancellation of the call being served. */
   detach<T>(work: () => T): T;
-  /** Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. */
-  close(): void;
+  /**
+   * Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. Resolves when
+   * the spans that are left were sent, or could not be.
+   */
+  close(): Promise<void>;
 }
 
 /**
@@ -96,6 +102,7 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   const contexts = new AsyncLocalStorage<LiveContext>();
   const grpc = await loadGrpc();
   const channel = await openChannel(grpc, sidecar, millisecondsOf(options.timeout ?? 5000, 'timeout'));
+  const tracing = await tracingOf(process.env);
   const lost = lostContexts(options);
   const logMixin = (): Record<string, unknown> => logFields(contexts.getStore() ?? null);
   const clients: ClientHome = {
@@ -104,12 +111,14 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
     contexts,
     now,
     middleware: options.clientMiddleware ?? [],
+    tracing,
     begun: (context, method) => lost?.begun(context, method),
   };
   const servers: ServeHome = {
     contexts,
     now,
     middleware: options.serverMiddleware ?? [],
+    tracing,
     onError:
       options.onError ?? ((error) => toStderr('a method threw', { ...logMixin(), error: wordsOf(error) })),
     serving: () => lost?.serving() ?? nothing,
@@ -121,13 +130,34 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
     serve: (definition, methods, place) => openServer(grpc, servers, definition, methods, place),
     context: () => contexts.getStore() ?? null,
     logMixin,
-    run: (run, work) => contexts.run(ownContext(run, now), work),
+    run: (run, work) => {
+      const context = ownContext(run, now);
+      const { traceparent, tracestate } = context;
+      if (tracing === null || traceparent === '') return contexts.run(context, work);
+      return contexts.run(context, () => tracing.within(traceparent, tracestate, work));
+    },
     detach: (work) => {
       const context = contexts.getStore();
       return context === undefined ? work() : contexts.run(detachedContext(context, now), work);
     },
-    close: () => channel.close(),
+    close: async () => {
+      channel.close();
+      await tracing?.flush();
+    },
   };
+};
+
+/** Spans where somebody is there to be told: the app's own provider, or whom the variables name. Nothing is loaded else. */
+const tracingOf = async (environment: NodeJS.ProcessEnv): Promise<Tracing | null> => {
+  const wanted = isRegistered('trace') || tracingAskedBy(environment) !== null;
+  if (!wanted || isTracingForbidden(environment)) return null;
+  const { openTracing } = await import('./tracing.ts');
+  try {
+    return openTracing(environment);
+  } catch (error) {
+    toStderr('no traces', { error: error instanceof Error ? error.message : String(error) }, 'warn');
+    return null;
+  }
 };
 
 const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null => {
@@ -140,8 +170,12 @@ const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null =>
   );
 };
 
-const toStderr = (event: string, fields: Readonly<Record<string, unknown>>): void => {
-  process.stderr.write(`${JSON.stringify({ level: 'error', event, ...fields })}\n`);
+const toStderr = (
+  event: string,
+  fields: Readonly<Record<string, unknown>>,
+  level: 'warn' | 'error' = 'error',
+): void => {
+  process.stderr.write(`${JSON.stringify({ level, event, ...fields })}\n`);
 };
 
 const wordsOf = (error: unknown): string =>

@@ -27,7 +27,7 @@ export interface Context {
   remainingMs(): number;
   /** Aborts when the caller cancels, is gone, or has run out of time; not when the call is answered. */
   readonly signal: AbortSignal;
-  /** W3C trace context and baggage, as they came. */
+  /** W3C trace context, of our own span where there is one, and baggage as it came. */
   readonly traceparent: string;
   readonly tracestate: string;
   readonly baggage: string;
@@ -146,13 +146,14 @@ class Live implements LiveContext {
   }
 }
 
-/** The context of a call that has just come; `leftMs` until its deadline. */
+/** The context of a call that has just come; `leftMs` until its deadline, `traceparent` of our span where there is one. */
 export const inboundContext = (
   metadata: Metadata,
   method: string,
   leftMs: number,
   signal: AbortSignal,
   now: Now,
+  traceparent: string = metadata.text('traceparent'),
 ): LiveContext =>
   makeContext(
     {
@@ -161,7 +162,7 @@ export const inboundContext = (
       method,
       token: metadata.text('x-outrigger-token'),
       priority: metadata.text('x-outrigger-priority'),
-      traceparent: metadata.text('traceparent'),
+      traceparent,
       tracestate: metadata.text('tracestate'),
       baggage: metadata.getAll('baggage').join(','),
       deadlineAt: Number.isFinite(leftMs) ? now() + leftMs : Number.POSITIVE_INFINITY,

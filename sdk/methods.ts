@@ -5,6 +5,7 @@ import type { Answered, Answerer, Incoming } from './incoming.ts';
 import { MeshError, trailersOf } from './mesh-error.ts';
 import { type Middleware, type ServerCall, through } from './middleware.ts';
 import { type MethodShape, shapeOf } from './shape.ts';
+import type { Tracing } from './span.ts';
 import { type InboundCall, Visit } from './visit.ts';
 
 /**
@@ -38,6 +39,8 @@ export interface ServeHome {
   readonly contexts: AsyncLocalStorage<LiveContext>;
   readonly now: Now;
   readonly middleware: readonly Middleware<ServerCall>[];
+  /** Null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
   /** Hears of what a method threw that was no MeshError. */
   readonly onError: (error: unknown, context: LiveContext) => void;
   /** A call begins to be served; the answer is called when it is over. */
@@ -65,15 +68,18 @@ export const implement = (home: ServeHome, definition: object, methods: object):
 const answererOf =
   (home: ServeHome, method: MethodShape, answer: Answer): Answerer =>
   (incoming) => {
-    const visit = new Visit(incoming, home.now);
+    const span = home.tracing?.came(method.path, incoming.metadata) ?? null;
+    const visit = new Visit(incoming, home.now, span);
     const over = home.serving(visit.context);
-    return home.contexts.run(visit.context, async () => {
+    const serve = async (): Promise<void> => {
       const answered = await answeredBy(home, method, answer, incoming, visit);
       over();
-      if (visit.over) return;
+      if (visit.over) return span?.ended(Code.CANCELLED);
+      span?.ended(answered.code, answered.message);
       visit.over = true;
       incoming.end(answered);
-    });
+    };
+    return home.contexts.run(visit.context, () => (span === null ? serve() : span.run(serve)));
   };
 
 const answeredBy = async (

@@ -66,7 +66,7 @@ export const openServer = async (
   const reflection = new Reflection();
   const load = new Load();
   // What the mesh itself asks is no call that others could belong to.
-  const plain: ServeHome = { ...home, middleware: [], serving: () => () => {} };
+  const plain: ServeHome = { ...home, middleware: [], tracing: null, serving: () => () => {} };
   const counted: ServeHome = {
     ...home,
     serving: (context) => {

@@ -3,6 +3,7 @@ import type { ClientHome } from './client.ts';
 import type { LiveContext } from './context.ts';
 import { channelOptions, type Grpc } from './grpc/load.ts';
 import { Outbound } from './outbound.ts';
+import { tellSpan } from './span.ts';
 
 /**
  * What the constructor of a stub that was generated for grpc-js takes.
@@ -33,6 +34,9 @@ const inContext =
     const { path } = options.method_definition;
     home.begun(context, path);
     const outbound = new Outbound(context, service, path, {}, home.now);
+    const span = home.tracing?.made(service, path, context) ?? null;
+    span?.about(outbound.facts.correlationId, context);
+    if (span !== null) tellSpan(outbound.metadata, span);
     const { leftMs } = outbound.head();
     const own = options.deadline === undefined ? Number.POSITIVE_INFINITY : Number(options.deadline);
     const deadline = Math.min(own, Number.isFinite(leftMs) ? Date.now() + leftMs : own);
@@ -43,6 +47,7 @@ const inContext =
         next(metadata, {
           onReceiveStatus: (status, pass) => {
             outbound.over();
+            span?.ended(status.code, status.details);
             pass(status);
           },
         });

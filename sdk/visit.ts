@@ -3,6 +3,7 @@ import { type Context, cancellation, inboundContext, type LiveContext, type Now 
 import type { Incoming } from './incoming.ts';
 import { MeshError } from './mesh-error.ts';
 import { Metadata } from './metadata.ts';
+import type { Span } from './span.ts';
 
 /**
  * What whoever serves a call is given beside the request: its context, and the words that frame the reply.
@@ -31,14 +32,17 @@ export class Visit {
   /** The status is on its way, or the caller is gone. */
   over = false;
 
-  constructor(incoming: Incoming, now: Now) {
+  /** `span` tells of the call, and is the parent of what is done for it; null: nothing does. */
+  constructor(incoming: Incoming, now: Now, span: Span | null) {
     const controller = cancellation();
     incoming.watch(() => {
       this.over = true;
       controller.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
     });
     const { metadata, path, leftMs } = incoming;
-    this.context = inboundContext(metadata, path, leftMs, controller.signal, now);
+    const { signal } = controller;
+    this.context = inboundContext(metadata, path, leftMs, signal, now, span?.traceparent);
+    span?.about(this.context.correlationId, this.context);
     this.call = new Inbound(this.context, incoming);
   }
 }

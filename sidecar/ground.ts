@@ -4,6 +4,7 @@ import type { FlagTrees } from './core/flag-trees.ts';
 import type { Kit } from './core/kit.ts';
 import { builtIn, type PolicyValues } from './core/policy.ts';
 import type { Progress } from './core/progress.ts';
+import type { Tracing } from './core/trace.ts';
 import type { Origins } from './origins.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
@@ -22,6 +23,8 @@ export interface Ground {
   readonly progress: Progress;
   /** What the flags of the call trees are that come through here. */
   readonly trees: FlagTrees;
+  /** Null: tracing is off. */
+  readonly tracing: Tracing | null;
   /** Aborts when the sidecar closes. */
   readonly signal: AbortSignal;
 }

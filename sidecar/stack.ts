@@ -7,6 +7,7 @@ import type { Kit } from './core/kit.ts';
 import { Progress } from './core/progress.ts';
 import type { Discovery, ServiceView, Snapshot } from './core/snapshot.ts';
 import { type Stack, stack } from './core/stack.ts';
+import type { Tracing } from './core/trace.ts';
 import { admit } from './filters/admit.ts';
 import { type AuthorizeSettings, authorize } from './filters/authorize.ts';
 import { balance, type Near } from './filters/balance.ts';
@@ -25,6 +26,8 @@ import { type HopsSettings, hops } from './filters/hops.ts';
 import { type ObserveSettings, observe } from './filters/observe.ts';
 import { type RetrySettings, retry } from './filters/retry.ts';
 import { type RouteSettings, route } from './filters/route.ts';
+import { trace } from './filters/trace.ts';
+import { traceAttempt } from './filters/trace-attempt.ts';
 import { Latencies } from './policies/latencies.ts';
 import { Repetitions } from './policies/repetitions.ts';
 
@@ -45,6 +48,8 @@ export interface OutboundParts {
   readonly trees?: FlagTrees;
   /** Which of them stand in our zone; absent: nobody says. */
   readonly near?: Near;
+  /** Tells of calls as spans; null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
 }
 
 /** Settings of the outbound filters; what is absent has its filter's default. */
@@ -61,6 +66,8 @@ export interface OutboundSettings {
 
 /** Settings of the inbound filters. */
 export interface InboundSettings {
+  /** Tells of calls as spans; null or absent: tracing is off. */
+  readonly tracing?: Tracing | null;
   readonly observe?: ObserveSettings;
   /** Where the calls in progress are counted, for the way out; absent: nobody asks. */
   readonly progress?: Progress;
@@ -85,6 +92,7 @@ export const outbound = (
     accounts = new Accounts(''),
     progress = new Progress(),
     trees = new FlagTrees(kit.clock),
+    tracing = null,
   }: OutboundParts,
   settings: OutboundSettings = {},
 ): Stack<Call, Attempt> => {
@@ -93,6 +101,7 @@ export const outbound = (
   const race = { endpoints, repetitions, latencies };
   return stack<Call>()
     .use(correlate(kit, 'outbound')) //                         first, so that every line below can be told apart
+    .maybe(tracing && trace(tracing, 'outbound')) //            above every refusal, so that refusals are spans too
     .use(observe(kit, 'outbound', settings.observe)) //         above every refusal, so that refusals are counted
     .use(context(kit, progress)) //                             above all that uses the context, so that what is counted is what the app said
     .use(hops(kit, settings.hops)) //                           above all that is done for a call, so that a circle ends cheaply
@@ -106,6 +115,7 @@ export const outbound = (
     .use(retry(kit, endpoints, repetitions, settings.retry)) // above balance, so that another attempt meets another endpoint
     .use(hedge(kit, race, settings.hedge)) //                   beside retry, so that a call has the one or the other
     .use(balance(kit, endpoints, near)) //                      RoutedCall -> Attempt; skips shut gates, so that a refusal costs no attempt
+    .maybe(tracing && traceAttempt()) //                        one endpoint, so that what its peer does has the attempt as parent
     .use(eject(kit)); //                                        judges one endpoint, so that balance learns
 };
 
@@ -113,6 +123,7 @@ export const outbound = (
 export const inbound = (kit: Kit, settings: InboundSettings): Stack<Call, Call> =>
   stack<Call>()
     .use(correlate(kit, 'inbound')) //                          first, so that every line below can be told apart
+    .maybe(settings.tracing ? trace(settings.tracing, 'inbound') : null) // above every refusal, so that refusals are spans too
     .use(observe(kit, 'inbound', settings.observe, settings.progress)) // above every refusal, so that refusals are counted
     .use(deadline(kit, 'inbound', settings.deadline)) //        above the app, so that no work is done for a caller that has given up
     .use(describe(settings.describe)) //                        above authorize, so that whoever may connect may read our contract
@@ -125,7 +136,9 @@ export const refusing = (
   kit: Kit,
   direction: 'outbound' | 'inbound',
   settings?: ObserveSettings,
+  tracing: Tracing | null = null,
 ): Stack<Call, Call> =>
   stack<Call>()
     .use(correlate(kit, direction)) //                          as above, so that this refusal has an id too
+    .maybe(tracing && trace(tracing, direction)) //             as above, so that it is a span too
     .use(observe(kit, direction, settings)); //                 as above, so that it is counted among the others

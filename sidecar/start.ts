@@ -16,6 +16,7 @@ import type { Sabotage } from './sabotage.ts';
 import type { Settings } from './settings/settings.ts';
 import { watchProcess } from './telemetry/process.ts';
 import { contentType, writeMetrics } from './telemetry/prometheus.ts';
+import { type OpenTracing, openTracing } from './traces.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
 import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
@@ -61,10 +62,22 @@ export const startSidecar = async (settings: Settings, options: StartOptions = {
     throw thrown;
   });
   const accounts = accountsOf(settings);
-  const [progress, trees] = [new Progress(), new FlagTrees(kit.clock)];
+  const traces = openTracing(settings, kit, process.env);
   const sidecar = new RunningSidecar(
-    { settings, kit, loop, origins, sabotage, accounts, progress, trees, signal: stop.signal },
+    {
+      settings,
+      kit,
+      loop,
+      origins,
+      sabotage,
+      accounts,
+      progress: new Progress(),
+      trees: new FlagTrees(kit.clock),
+      tracing: traces?.tracing ?? null,
+      signal: stop.signal,
+    },
     stop,
+    traces,
   );
   try {
     await sidecar.open();
@@ -91,6 +104,7 @@ class RunningSidecar extends Timer implements Sidecar {
   readonly #kit: Kit;
   readonly #origins: Origins;
   readonly #stop: AbortController;
+  readonly #traces: OpenTracing | null;
   readonly #unwatch: () => void;
   #out: WayOut | null = null;
   #in: WayIn | null = null;
@@ -104,8 +118,9 @@ class RunningSidecar extends Timer implements Sidecar {
   #becomeReady!: () => void;
   #neverReady!: (why: Error) => void;
 
-  constructor(ground: Ground, stop: AbortController) {
+  constructor(ground: Ground, stop: AbortController, traces: OpenTracing | null) {
     super();
+    this.#traces = traces;
     this.#ground = ground;
     this.#settings = ground.settings;
     this.#kit = ground.kit;
@@ -261,6 +276,8 @@ class RunningSidecar extends Timer implements Sidecar {
     ]);
     this.#out?.pool.close(reason);
     this.#in?.pool.close(reason);
+    // Behind the calls, whose spans have ended by now.
+    await this.#traces?.close();
     this.#stop.abort();
     this.#origins.assembly.close();
     this.#origins.identity.close();

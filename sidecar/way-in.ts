@@ -68,6 +68,7 @@ export const openWayIn = async (
   let opened: Listener | null = null;
   tellOnce(ground, unclearOnes());
   const stack = inbound(kit, {
+    tracing: ground.tracing,
     observe: settings.log,
     progress: ground.progress,
     deadline: deadlinesOf(ground),
@@ -99,7 +100,7 @@ export const openWayIn = async (
     upstream: '',
     snapshots: origins.assembly.snapshot,
     service,
-    refusing: refusing(kit, 'inbound', settings.log),
+    refusing: refusing(kit, 'inbound', settings.log, ground.tracing),
     identities: origins.identities,
     ...leastTlsOf(ground),
     ledger: new Ledger(ground.accounts, 'inbound'),

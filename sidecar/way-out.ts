@@ -56,6 +56,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
       accounts: ground.accounts,
       progress: ground.progress,
       trees: ground.trees,
+      tracing: ground.tracing,
     },
     {
       observe: settings.log,
@@ -77,7 +78,7 @@ export const openWayOut = async (ground: Ground): Promise<WayOut> => {
     isApp: true,
     snapshots: snapshot,
     service,
-    refusing: refusing(kit, 'outbound', settings.log),
+    refusing: refusing(kit, 'outbound', settings.log, ground.tracing),
     identities: null,
     ledger: new Ledger(ground.accounts, 'outbound'),
     recordings: {

@@ -1,7 +1,7 @@
 import type { Certificates } from './certificates.ts';
 
 /** What can stand between the callers and the backend. */
-export type ChainName = 'outrigger' | 'envoy' | 'haproxy' | 'wire-alone' | 'no-proxy';
+export type ChainName = 'outrigger' | 'outrigger-traced' | 'envoy' | 'haproxy' | 'wire-alone' | 'no-proxy';
 
 /** One proxy with plaintext on both sides, or two with mutual TLS between them. */
 export type Hops = 1 | 2;

@@ -1,13 +1,14 @@
 import type { ChainName, Start } from './chain.ts';
 import { startEnvoy } from './envoy.ts';
 import { startHaproxy } from './haproxy.ts';
-import { startOutrigger } from './outrigger.ts';
+import { startOutrigger, startTraced } from './outrigger.ts';
 import { onPath } from './program.ts';
 import { startNothing, startRelay } from './relay.ts';
 
 /** Every chain by name, in the order of the table. */
 export const chains: ReadonlyMap<ChainName, Start> = new Map<ChainName, Start>([
   ['outrigger', startOutrigger],
+  ['outrigger-traced', startTraced],
   ['envoy', startEnvoy],
   ['haproxy', startHaproxy],
   ['wire-alone', startRelay],

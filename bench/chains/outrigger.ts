@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../test/support/free-ports.ts';
 import type { Chain, Counted, Ground, Start } from './chain.ts';
@@ -8,27 +11,61 @@ import { type Program, startProgram } from './program.ts';
 const launcher = fileURLToPath(new URL('../../../bin/outrigger', import.meta.url));
 const program = fileURLToPath(new URL('../../sidecar/cli/main.js', import.meta.url));
 
-const sidecar = (ground: Ground, name: string, file: string, port: number): Promise<Program> => {
+type Variables = Readonly<Record<string, string>>;
+
+const sidecar = (
+  ground: Ground,
+  name: string,
+  file: string,
+  port: number,
+  variables: Variables = {},
+): Promise<Program> => {
   const path = `${ground.directory}/${name}.yaml`;
   writeFileSync(path, file);
   const words = ['sidecar', '--config', path];
   const log = `${ground.directory}/${name}.log`;
-  if (ground.profiles === null) return startProgram(launcher, words, log, port);
+  if (ground.profiles === null) return startProgram(launcher, words, log, port, variables);
   const profile = ['--cpu-prof', `--cpu-prof-dir=${ground.profiles}`, program];
-  return startProgram(process.execPath, [...profile, ...words], log, port);
+  return startProgram(process.execPath, [...profile, ...words], log, port, variables);
 };
 
 /** The sidecar as anyone would run it: every filter and every metric on, log level and limits as they come. */
 export const startOutrigger: Start = (ground, hops) => (hops === 1 ? one(ground) : two(ground));
 
-const one = async (ground: Ground): Promise<Chain> => {
+/** The same with one proxy that exports the spans of every hundredth trace, to a collector that takes them and forgets. */
+export const startTraced: Start = async (ground) => {
+  const collector = createServer((request, response) => {
+    request.resume().once('end', () => response.end());
+  });
+  collector.listen(0, '127.0.0.1');
+  await once(collector, 'listening');
+  const { port } = collector.address() as AddressInfo;
+  const traced = await one(ground, 'outrigger-traced', {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    // By the id alone: all calls of the bench say that they are sampled.
+    OTEL_TRACES_SAMPLER: 'traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.01',
+  });
+  const stop = async (): Promise<void> => {
+    await traced.stop();
+    collector.close();
+    collector.closeAllConnections();
+  };
+  return { ...traced, stop };
+};
+
+const one = async (
+  ground: Ground,
+  name: Chain['name'] = 'outrigger',
+  variables: Variables = {},
+): Promise<Chain> => {
   const [app, admin] = (await freePorts(2)) as [number, number];
   const file = [
     `listen: { app: "127.0.0.1:${app}", admin: "127.0.0.1:${admin}", control: none }`,
     `discovery: { static: { services: { echo: ["127.0.0.1:${ground.backendPort}"] } } }`,
     'identity: none',
   ];
-  return chain([await sidecar(ground, 'outrigger', `${file.join('\n')}\n`, app)], app, admin);
+  return chain(name, [await sidecar(ground, name, `${file.join('\n')}\n`, app, variables)], app, admin);
 };
 
 const two = async (ground: Ground): Promise<Chain> => {
@@ -52,15 +89,15 @@ const two = async (ground: Ground): Promise<Chain> => {
   const server = await sidecar(ground, 'outrigger-echo', `${far.join('\n')}\n`, peers);
   try {
     const client = await sidecar(ground, 'outrigger-web', `${near.join('\n')}\n`, app);
-    return chain([client, server], app, admin);
+    return chain('outrigger', [client, server], app, admin);
   } catch (error) {
     await server.stop();
     throw error;
   }
 };
 
-const chain = (programs: readonly Program[], port: number, admin: number): Chain => ({
-  name: 'outrigger',
+const chain = (name: Chain['name'], programs: readonly Program[], port: number, admin: number): Chain => ({
+  name,
   port,
   pids: programs.map(({ pid }) => pid),
   counted: () => count(admin),

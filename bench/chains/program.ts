@@ -36,9 +36,13 @@ export const startProgram = async (
   args: readonly string[],
   log: string,
   port: number,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<Program> => {
   const output = openSync(log, 'a');
-  const child = spawn(command, args, { stdio: ['ignore', output, output] });
+  const child = spawn(command, args, {
+    env: { ...process.env, ...variables },
+    stdio: ['ignore', output, output],
+  });
   await Promise.race([once(child, 'spawn'), once(child, 'error')]);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} cannot be started`);

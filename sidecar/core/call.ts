@@ -4,6 +4,7 @@ import type { Life } from './life.ts';
 import type { Policy } from './policy.ts';
 import type { Fields } from './reply.ts';
 import type { ServiceView, Snapshot } from './snapshot.ts';
+import type { CallSpan } from './trace.ts';
 
 /** The words of the mesh as the caller sent them, unchecked; an absent word is the empty string. */
 export interface Words {
@@ -82,6 +83,8 @@ export class Call {
   readonly deadlineAt: number;
   /** How the call is treated; until `govern` has looked, as calls to a service that nobody speaks of. */
   readonly policy: Policy;
+  /** Tells of the call; null where it is not sampled, or nobody traces. */
+  readonly span: CallSpan | null;
 
   /** `from`: the same call as filters know it so far; absent: as it arrived. Each field is written once. */
   constructor(arrival: Arrival, from: Call | null = null) {
@@ -96,6 +99,7 @@ export class Call {
     this.baggage = from === null ? '' : from.baggage;
     this.deadlineAt = from === null ? Number.POSITIVE_INFINITY : from.deadlineAt;
     this.policy = from === null ? arrival.snapshot.policies.any.all : from.policy;
+    this.span = from === null ? null : from.span;
   }
 
   /** The same call with its correlation known. */
@@ -105,6 +109,14 @@ export class Call {
     call.traceparent = traceparent;
     call.tracestate = tracestate;
     call.baggage = baggage;
+    return call;
+  }
+
+  /** The same call, told of by `span` from here on, and with `traceparent` as the parent of what comes after. */
+  traced(span: CallSpan | null, traceparent: string): Call {
+    const call = copy(this);
+    call.span = span;
+    call.traceparent = traceparent;
     return call;
   }
 

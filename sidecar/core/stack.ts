@@ -4,6 +4,8 @@ import type { Filter, Service } from './filter.ts';
 export interface Stack<Outer, Inner> {
   /** Adds a filter below all earlier ones: the first added meets the call first. */
   use<Next>(filter: Filter<Inner, Next>): Stack<Outer, Next>;
+  /** The same for a filter that is not always wanted: null adds nothing. */
+  maybe(filter: Filter<Inner> | null): Stack<Outer, Inner>;
   /** Closes the stack over what answers its calls. */
   to(service: Service<Inner>): Service<Outer>;
   /** Names of the filters, from the top. */
@@ -26,6 +28,7 @@ export const chained = (filters: readonly AnyFilter[], service: AnyService): Any
 
 const grow = <Outer, Inner>(filters: readonly AnyFilter[]): Stack<Outer, Inner> => ({
   use: <Next>(filter: Filter<Inner, Next>) => grow<Outer, Next>([...filters, filter]),
+  maybe: (filter) => grow<Outer, Inner>(filter === null ? filters : [...filters, filter]),
   to: (service) => chained(filters, service),
   names: filters.map((filter) => filter.name),
   filters,

@@ -18,7 +18,7 @@ import { validTraceparent } from '../policies/traceparent.ts';
  * Keeps   a pool of random bytes
  * Status  alpha
  *
- * A clean id and a valid traceparent pass unchanged, since a sidecar makes no span of its own; else they are made,
+ * A clean id and a valid traceparent pass unchanged (where there is a span of ours, trace puts it in); else they are made,
  * with the sampled flag off. tracestate is dropped when its traceparent was not believed (W3C Trace Context 3.3).
  * On the way in the hop is counted and the id is noted, both in baggage, because that is what apps pass on.
  */

@@ -32,6 +32,11 @@ export const metrics: readonly MetricDefinition[] = [
   gauge('outrigger_calls_in_flight', 'Calls that have begun and not ended', 'direction', 'service'),
   counter('outrigger_request_bytes_total', 'Request message bytes from callers', 'direction', 'service'),
   counter('outrigger_response_bytes_total', 'Response message bytes to callers', 'direction', 'service'),
+  counter('outrigger_spans_total', 'Spans that were begun: outbound, inbound, attempt', 'of'),
+  counter(
+    'outrigger_trace_problems_total',
+    'What OpenTelemetry complained of: exports that failed, spans that were dropped',
+  ),
   counter(
     'outrigger_access_lines_dropped_total',
     'Lines about calls that were not written because there were too many',

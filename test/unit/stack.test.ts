@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Cell } from '../../sidecar/core/cell.ts';
 import { refusal } from '../../sidecar/core/reply.ts';
 import { broken, Code, ok } from '../../sidecar/core/status.ts';
-import { inbound, outbound } from '../../sidecar/stack.ts';
+import { inbound, outbound, refusing } from '../../sidecar/stack.ts';
 import { FakeEndpoint, knowing, newCall, notingDiscovery, run, service, snapshot } from '../support/calls.ts';
 import { stillKit } from '../support/kit.ts';
+import { NotedTracer } from '../support/noted-tracer.ts';
 import { always } from '../support/policies.ts';
 
 const inventory = service('inventory', '10.0.0.1:1', '10.0.0.2:1');
@@ -53,6 +54,24 @@ describe('the stacks', () => {
       'believe',
       'fault',
     ]);
+  });
+
+  it('have their spans below correlate and balance where tracing is on, and nothing of them where it is off', () => {
+    const kit = stillKit();
+    const tracing = new NotedTracer().tracing();
+    const out = outbound(kit, {
+      snapshots: new Cell(knowing(inventory)),
+      discovery: notingDiscovery(),
+      endpoints: () => [],
+      breakers: () => null,
+      tracing,
+    });
+    const authorize = { service: 'inventory', anonymous: false };
+    expect(out.names.slice(0, 3)).toEqual(['correlate', 'trace', 'observe']);
+    expect(out.names.slice(-3)).toEqual(['balance', 'traceAttempt', 'eject']);
+    expect(inbound(kit, { authorize, tracing }).names.slice(0, 3)).toEqual(['correlate', 'trace', 'observe']);
+    expect(refusing(kit, 'inbound', undefined, tracing).names).toEqual(['correlate', 'trace', 'observe']);
+    expect(refusing(kit, 'inbound').names).toEqual(['correlate', 'observe']);
   });
 
   it('carry a call to the transport in one tick', () => {
