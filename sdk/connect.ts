@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isRegistered } from '../sidecar/core/tracing-global.ts';
 import { isTracingForbidden, tracingAskedBy } from '../sidecar/core/tracing-variables.ts';
+import type { Channel } from './channel.ts';
 import { type Client, type ClientHome, makeClient } from './client.ts';
 import {
   type Context,
@@ -13,7 +14,8 @@ import {
 } from './context.ts';
 import { type Duration, millisecondsOf } from './duration.ts';
 import { openChannel } from './grpc/channel.ts';
-import { loadGrpc } from './grpc/load.ts';
+import { type Grpc, loadGrpc } from './grpc/load.ts';
+import { type Hosted, Hosting } from './host.ts';
 import { type LostContext, LostContexts } from './lost.ts';
 import type { Methods, ServeHome } from './methods.ts';
 import type { ClientCall, Middleware, ServerCall } from './middleware.ts';
@@ -31,8 +33,13 @@ import type { CallerInterface, ServerInterface } from './typed.ts';
  * patient.close();
  */
 export interface ConnectOptions {
-  /** The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP, else 127.0.0.1:15001. */
+  /**
+   * The sidecar's app listener, `host:port` or `unix:PATH`. Default: OUTRIGGER_APP; without it what there is of the mesh
+   * runs in this process: the services that it hosts, and with a settings file a whole sidecar.
+   */
   readonly sidecar?: string;
+  /** A settings file: who the app is, its policies, and where services run. Default: OUTRIGGER_CONFIG, else none. */
+  readonly config?: string;
   /** How long to wait for the sidecar; default 5 s. */
   readonly timeout?: Duration;
   /** Around every call that is made, the first outermost. */
@@ -56,7 +63,7 @@ export interface ConnectOptions {
  * await nightly(mesh);
  */
 export interface Mesh {
-  /** Where the sidecar is. */
+  /** Where the sidecar is; empty where there is none. */
   readonly sidecar: string;
   /**
    * A client of a service, by its name in the mesh. The definition is one of `definition()`, of proto-loader, of ts-proto
@@ -71,6 +78,16 @@ export interface Mesh {
     methods: Methods<ServerInterface<D>>,
     place: ServePlace,
   ): Promise<Served>;
+  /**
+   * Keeps a service in this process: calls of this mesh to that name come here, through the same stacks as over sockets,
+   * unless its placement is `mesh`. In a process whose settings call the app so, it is served to others too. Rejects when
+   * a method has no answer, or the name is taken.
+   */
+  host<D extends object>(
+    definition: D,
+    service: string,
+    methods: Methods<ServerInterface<D>>,
+  ): Promise<Hosted>;
   /** The call being served, or null outside of one. */
   context(): Context | null;
   /** What every log line should carry: pino's `mixin`, or a format of winston's. Empty outside of a context. */
@@ -80,14 +97,15 @@ export interface Mesh {
   /** Runs `work` with the same ids, but neither ended by the deadline nor by the cancellation of the call being served. */
   detach<T>(work: () => T): T;
   /**
-   * Lets go of the sidecar: no call can begin any more, those that run may end. Servers are stopped by `stop`. Resolves when
-   * the spans that are left were sent, or could not be.
+   * Lets go of the mesh: no call can begin any more, those that run may end. Servers are stopped by `stop`. Resolves when
+   * what ran in this process has stopped, and the spans that are left were sent or could not be.
    */
   close(): Promise<void>;
 }
 
 /**
- * Connects an app to the sidecar beside it. Rejects, saying where it looked, when the sidecar does not answer.
+ * Connects an app to the sidecar beside it, or to what runs of the mesh in its own process. Rejects, saying where it looked,
+ * when the sidecar does not answer.
  *
  * @example
  * const mesh = await connect();
@@ -97,16 +115,15 @@ export interface Mesh {
  * mesh.close();
  */
 export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
-  const sidecar = options.sidecar ?? process.env['OUTRIGGER_APP'] ?? '127.0.0.1:15001';
   const now: Now = () => performance.now();
   const contexts = new AsyncLocalStorage<LiveContext>();
-  const grpc = await loadGrpc();
-  const channel = await openChannel(grpc, sidecar, millisecondsOf(options.timeout ?? 5000, 'timeout'));
+  const hosting = new Hosting(options);
+  const { grpc, sidecar, channel } = await open(hosting, options);
   const tracing = await tracingOf(process.env);
   const lost = lostContexts(options);
   const logMixin = (): Record<string, unknown> => logFields(contexts.getStore() ?? null);
   const clients: ClientHome = {
-    channelTo: () => channel,
+    channelTo: (service) => hosting.channelTo(service) ?? channel,
     sidecar,
     contexts,
     now,
@@ -126,8 +143,13 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   return {
     sidecar,
     client: (definition, service) => makeClient(clients, definition, service),
-    target: (service) => targetOf(grpc, clients, service),
-    serve: (definition, methods, place) => openServer(grpc, servers, definition, methods, place),
+    target: (service) => {
+      if (grpc === null) throw new Error(targetless);
+      return targetOf(grpc, clients, service);
+    },
+    serve: async (definition, methods, place) =>
+      openServer(await loadGrpc(), servers, definition, methods, place),
+    host: (definition, service, methods) => hosting.host(servers, definition, service, methods),
     context: () => contexts.getStore() ?? null,
     logMixin,
     run: (run, work) => {
@@ -142,6 +164,7 @@ export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
     },
     close: async () => {
       channel.close();
+      await hosting.stop();
       await tracing?.flush();
     },
   };
@@ -159,6 +182,29 @@ const tracingOf = async (environment: NodeJS.ProcessEnv): Promise<Tracing | null
     return null;
   }
 };
+
+/** The way out of this process: the sidecar's socket, or nothing but what is hosted here, for which no grpc-js is loaded. */
+const open = async (
+  hosting: Hosting,
+  { timeout = 5000, ...options }: ConnectOptions,
+): Promise<{ readonly grpc: Grpc | null; readonly sidecar: string; readonly channel: Channel }> => {
+  const timeoutMs = millisecondsOf(timeout, 'timeout');
+  const elsewhere = options.sidecar ?? process.env['OUTRIGGER_APP'];
+  const home = elsewhere === undefined ? await hosting.home(true) : null;
+  const sidecar = elsewhere ?? home?.sidecar ?? '';
+  if (sidecar === '') return { grpc: null, sidecar, channel: home!.channel };
+  try {
+    const grpc = await loadGrpc();
+    return { grpc, sidecar, channel: await openChannel(grpc, sidecar, timeoutMs) };
+  } catch (thrown) {
+    await hosting.stop();
+    throw thrown;
+  }
+};
+
+const targetless =
+  'a target needs a sidecar, and this process has none: call by mesh.client, start the app with ' +
+  "'outrigger run', or set OUTRIGGER_APP or OUTRIGGER_CONFIG";
 
 const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null => {
   if (onLostContext !== undefined) return new LostContexts(onLostContext);

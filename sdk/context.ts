@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { type Duration, millisecondsOf } from './duration.ts';
 import { type Flags, flagsOf } from './flags.ts';
@@ -80,7 +80,8 @@ export interface ContextFacts {
   readonly tracestate?: string;
   readonly baggage?: string;
   readonly deadlineAt?: number;
-  readonly signal: AbortSignal;
+  /** Whose signal ends it. Asked only when somebody looks at the signal. */
+  readonly cancelling: Pick<Cancellation, 'signal'>;
 }
 
 /** Monotonic milliseconds with fractions; what deadlines are counted in. */
@@ -102,7 +103,7 @@ class Live implements LiveContext {
   readonly tracestate: string;
   readonly baggage: string;
   readonly deadlineAt: number;
-  readonly signal: AbortSignal;
+  readonly #cancelling: Pick<Cancellation, 'signal'>;
   readonly #now: Now;
   #flags: Flags | null = null;
 
@@ -116,8 +117,12 @@ class Live implements LiveContext {
     this.tracestate = facts.tracestate ?? '';
     this.baggage = facts.baggage ?? '';
     this.deadlineAt = facts.deadlineAt ?? Number.POSITIVE_INFINITY;
-    this.signal = facts.signal;
+    this.#cancelling = facts.cancelling;
     this.#now = now;
+  }
+
+  get signal(): AbortSignal {
+    return this.#cancelling.signal;
   }
 
   get flags(): Flags {
@@ -151,7 +156,7 @@ export const inboundContext = (
   metadata: Metadata,
   method: string,
   leftMs: number,
-  signal: AbortSignal,
+  cancelling: Pick<Cancellation, 'signal'>,
   now: Now,
   traceparent: string = metadata.text('traceparent'),
 ): LiveContext =>
@@ -166,7 +171,7 @@ export const inboundContext = (
       tracestate: metadata.text('tracestate'),
       baggage: metadata.getAll('baggage').join(','),
       deadlineAt: Number.isFinite(leftMs) ? now() + leftMs : Number.POSITIVE_INFINITY,
-      signal,
+      cancelling,
     },
     now,
   );
@@ -186,14 +191,14 @@ export const ownContext = (
       baggage: baggage ?? headers['baggage'] ?? '',
       deadlineAt:
         timeout === undefined ? Number.POSITIVE_INFINITY : now() + millisecondsOf(timeout, 'timeout'),
-      signal: signal ?? cancellation().signal,
+      cancelling: signal === undefined ? new Cancellation() : { signal },
     },
     now,
   );
 
 /** The same ids as `context`, neither ended by its deadline nor by its cancellation. */
 export const detachedContext = (context: LiveContext, now: Now): LiveContext =>
-  makeContext({ ...context, deadlineAt: Number.POSITIVE_INFINITY, signal: cancellation().signal }, now);
+  makeContext({ ...context, deadlineAt: Number.POSITIVE_INFINITY, cancelling: new Cancellation() }, now);
 
 /** Writes into `metadata` what a call made inside `context` says of it. */
 export const tellContext = (metadata: Metadata, context: LiveContext | null, correlationId: string): void => {
@@ -221,11 +226,31 @@ export const logFields = (context: Context | null): Record<string, unknown> => {
 };
 
 /** A new correlation id. */
-export const newId = (): string => randomBytes(16).toString('hex');
+export const newId = (): string => randomUUID().replaceAll('-', '');
 
-/** A source of cancellation that any number of outbound calls may listen to. */
-export const cancellation = (): AbortController => {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
-  return controller;
-};
+/**
+ * Cancellation is a source of cancellation that any number of outbound calls may listen to. Its signal is made when it is first
+ * looked at: most calls are answered before anybody does, and it costs more than all else of a context.
+ */
+export class Cancellation {
+  #controller: AbortController | null = null;
+  #isOver = false;
+  #reason: unknown;
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      setMaxListeners(0, this.#controller.signal);
+      if (this.#isOver) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The first reason holds. */
+  abort(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}

@@ -24,8 +24,8 @@ export class Exchange implements CallListener {
   #wakeReader: (() => void) | null = null;
   /** Whoever sends, and waits to go on. */
   #wakeWriter: (() => void) | null = null;
-  /** Tells who yields requests that nobody listens any more. */
-  #leaveRequests: (() => void) | null = null;
+  /** Who yields requests, and must be told when nobody listens any more. */
+  #requests: AsyncIterator<unknown> | Iterator<unknown> | null = null;
   #message: Buffer | null = null;
 
   /** Begins the call. Throws when its only request does not fit the definition: then nothing is sent. */
@@ -66,7 +66,8 @@ export class Exchange implements CallListener {
     this.#outbound.options.onTrailers?.(end.trailers);
     this.#wake();
     this.#wakeWriter?.();
-    this.#leaveRequests?.();
+    const requests = this.#requests;
+    if (requests !== null) Promise.resolve(requests.return?.()).catch(() => {});
   }
 
   // What the app hears.
@@ -123,7 +124,7 @@ export class Exchange implements CallListener {
   async #feed(requests: Requests): Promise<void> {
     const iterator =
       Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
-    this.#leaveRequests = () => void Promise.resolve(iterator.return?.()).catch(() => {});
+    this.#requests = iterator;
     for (;;) {
       const { done, value } = await iterator.next();
       if (this.#end !== null) return;
@@ -135,7 +136,7 @@ export class Exchange implements CallListener {
       });
       if (this.#end !== null) return;
     }
-    this.#leaveRequests = null;
+    this.#requests = null;
     this.#line.end();
   }
 

@@ -11,6 +11,7 @@ export { type Definition, type DefinitionOptions, definition } from './definitio
 export type { Duration } from './duration.ts';
 export type { ErrorDetail } from './error-details.ts';
 export type { Flags } from './flags.ts';
+export type { Hosted } from './host.ts';
 export type { LostContext } from './lost.ts';
 export { type DecidedBy, MeshError, type MeshErrorFacts } from './mesh-error.ts';
 export { Metadata, type MetadataInit, type MetadataValue } from './metadata.ts';

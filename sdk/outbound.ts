@@ -34,7 +34,11 @@ export class Outbound {
   readonly #deadlineAt: number;
   readonly #now: Now;
   #cancelled: MeshError | null = null;
-  #stop: (() => void) | null = null;
+  /**
+   * What takes our listeners off again. A list, because V8 puts a function that is written to a property where only a major
+   * collection finds it, and with it all of the call.
+   */
+  #stops: (() => void)[] = noStops;
 
   constructor(context: LiveContext | null, service: string, method: string, options: CallOptions, now: Now) {
     const correlationId = context?.correlationId ?? newId();
@@ -80,7 +84,8 @@ export class Outbound {
 
   /** Calls `cancel` once when something ends the call before it ends by itself. */
   watch(cancel: () => void): void {
-    const stops = this.#signals.map(([signal, why]) => {
+    if (this.#signals.length === 0) return;
+    this.#stops = this.#signals.map(([signal, why]) => {
       const abort = (): void => {
         this.#cancelled ??= this.#aborted(why);
         this.over();
@@ -89,15 +94,13 @@ export class Outbound {
       signal.addEventListener('abort', abort, { once: true });
       return () => signal.removeEventListener('abort', abort);
     });
-    this.#stop = () => {
-      for (const stop of stops) stop();
-    };
   }
 
   /** The call has ended: nothing listens for it any more. */
   over(): void {
-    this.#stop?.();
-    this.#stop = null;
+    const stops = this.#stops;
+    this.#stops = noStops;
+    for (const stop of stops) stop();
   }
 
   /** Why we cancelled the call, or null when we did not. */
@@ -109,3 +112,5 @@ export class Outbound {
     return new MeshError(Code.CANCELLED, why, { ...this.facts, reached: true });
   }
 }
+
+const noStops: (() => void)[] = [];

@@ -1,5 +1,5 @@
 import { Code } from '../sidecar/core/status.ts';
-import { type Context, cancellation, inboundContext, type LiveContext, type Now } from './context.ts';
+import { Cancellation, type Context, inboundContext, type LiveContext, type Now } from './context.ts';
 import type { Incoming } from './incoming.ts';
 import { MeshError } from './mesh-error.ts';
 import { Metadata } from './metadata.ts';
@@ -34,14 +34,13 @@ export class Visit {
 
   /** `span` tells of the call, and is the parent of what is done for it; null: nothing does. */
   constructor(incoming: Incoming, now: Now, span: Span | null) {
-    const controller = cancellation();
+    const cancelling = new Cancellation();
     incoming.watch(() => {
       this.over = true;
-      controller.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
+      cancelling.abort(new MeshError(Code.CANCELLED, 'the caller cancelled, is gone, or ran out of time'));
     });
     const { metadata, path, leftMs } = incoming;
-    const { signal } = controller;
-    this.context = inboundContext(metadata, path, leftMs, signal, now, span?.traceparent);
+    this.context = inboundContext(metadata, path, leftMs, cancelling, now, span?.traceparent);
     span?.about(this.context.correlationId, this.context);
     this.call = new Inbound(this.context, incoming);
   }

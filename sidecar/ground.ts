@@ -43,7 +43,10 @@ export const leastTlsOf = ({ settings: { identity } }: Ground): Pick<ListenerOpt
 export const deadlinesOf = ({
   settings: { limits },
   sabotage,
-}: Ground): {
+}: {
+  readonly settings: Pick<Settings, 'limits'>;
+  readonly sabotage: ReadonlySet<Sabotage>;
+}): {
   readonly longestCallMs: number;
   readonly idleStreamMs: number;
   readonly enforced: boolean;
@@ -71,5 +74,8 @@ export const accountsOf = ({ service }: Pick<Settings, 'service'>): Accounts =>
   new Accounts(service?.name ?? 'outrigger');
 
 /** Who speaks in messages of the mesh's own. */
-export const speakerOf = ({ settings: { service } }: Ground): string =>
-  service === null ? 'outrigger' : `outrigger ${service.name}`;
+export const speakerOf = ({
+  settings: { service },
+}: {
+  readonly settings: Pick<Settings, 'service'>;
+}): string => (service === null ? 'outrigger' : `outrigger ${service.name}`);

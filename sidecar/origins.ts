@@ -184,7 +184,8 @@ const settingsSource = (
   return fileSource({ path: file.path, load, words: wordsOf(settings), kit, signal });
 };
 
-const wordsOf = ({ discovery, intentions, flags, policies }: Settings): StaticWords => ({
+/** What the settings say of the mesh. */
+export const wordsOf = ({ discovery, intentions, flags, policies }: Settings): StaticWords => ({
   services: discovery.from === 'static' ? discovery.services : null,
   intentions,
   flags,

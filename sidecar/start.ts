@@ -20,6 +20,7 @@ import { type OpenTracing, openTracing } from './traces.ts';
 import { openWayIn, type WayIn } from './way-in.ts';
 import { openWayOut, type WayOut } from './way-out.ts';
 import { openWayToAsk, type WayToAsk } from './way-to-ask.ts';
+import { openWayWithin, type WayWithin } from './way-within.ts';
 import { findZone } from './zone.ts';
 
 /** What a sidecar is started with, beside its settings. */
@@ -40,6 +41,8 @@ export interface Sidecar extends SidecarView {
    * Rejects when the sidecar is drained or closed before. Need not be awaited.
    */
   readonly ready: Promise<void>;
+  /** Opens a way to services that an app in this very process hosts, with our snapshots, metrics and log. It is the caller's to close. */
+  openWithin(): WayWithin;
   /** Resolves when the app has closed its connections to us: until then it may still call its peers. */
   appGone(): Promise<void>;
   /** Ends everything now; `drain` first is kinder. Safe to call again. */
@@ -218,6 +221,11 @@ class RunningSidecar extends Timer implements Sidecar {
       this.#draining = this.#drain();
     }
     return this.#draining;
+  }
+
+  openWithin(): WayWithin {
+    const { snapshot, discovery } = this.#origins.assembly;
+    return openWayWithin({ ...this.#ground, snapshots: snapshot, discovery });
   }
 
   async appGone(): Promise<void> {

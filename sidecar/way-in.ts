@@ -14,8 +14,8 @@ import { healthProbe } from './endpoints/probe.ts';
 import { builtInPolicy, deadlinesOf, type Ground, keepaliveOf, leastTlsOf, speakerOf } from './ground.ts';
 import { endpointLimits, wireLimits } from './limits.ts';
 import { ownContract } from './own-contract.ts';
+import { callTokens } from './policies/call-tokens.ts';
 import { unclearIn } from './policies/permissions.ts';
-import { randomHex } from './policies/random-hex.ts';
 import type { Place } from './settings/address.ts';
 import { inbound, refusing } from './stack.ts';
 import { tellOnce } from './tell-once.ts';
@@ -161,7 +161,7 @@ const appPool = ({ settings, kit, loop }: Ground): Pool => {
     loop,
     limits: wireLimits(limits, limits['streams-app']),
     identities: null,
-    direction: { scheme: 'http', authority: 'caller', token: tokens() },
+    direction: { scheme: 'http', authority: 'caller', token: callTokens() },
     connectMs: limits.connect,
     maxAgeMs: 0,
     drainMs: drain.calls,
@@ -170,13 +170,6 @@ const appPool = ({ settings, kit, loop }: Ground): Pool => {
   const endpoint = endpointLimits(limits);
   const dialBackoff = { ...endpoint.dialBackoff, longestMs: appBackoffMs };
   return new Pool(kit, dial, async () => 'unknown', { ...endpoint, dialBackoff });
-};
-
-/** Tokens of inbound calls: unique in this process, and not to be met in another by chance. */
-const tokens = (): (() => string) => {
-  const process = randomHex()(4);
-  let call = 0;
-  return () => `${process}-${(++call).toString(36)}`;
 };
 
 /** Our own app as the one instance of a service that is not in the mesh. */

@@ -1,7 +1,7 @@
 export { Connection } from './connection.ts';
 export type { ConnectionListener, ConnectionOptions } from './connection-options.ts';
 export { type Breach, ResetWatch } from './floods.ts';
-export { ErrorCode } from './frames.ts';
+export { ErrorCode, errorName } from './frames.ts';
 export { PingPace } from './keepalive.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export { Loop } from './loop.ts';
@@ -9,4 +9,5 @@ export { PieceQueue } from './piece-queue.ts';
 export type { Pool } from './pool.ts';
 export { PortResets } from './port-resets.ts';
 export type { Stream } from './stream.ts';
+export type { Carrier, Opener, StreamEnd } from './stream-end.ts';
 export type { Abort, StreamListener } from './stream-listener.ts';

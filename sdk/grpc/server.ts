@@ -48,6 +48,9 @@ export const grpcHandler = (grpc: Grpc, method: MethodShape, answer: Answerer): 
   return handler as unknown as UntypedHandleCall;
 };
 
+/** Turns of the event loop after which a reset has been heard of; one was too few on a busy machine. */
+const mostTicks = 4;
+
 /** The part that all four kinds share. */
 abstract class Call implements Incoming {
   readonly path: string;
@@ -87,7 +90,8 @@ abstract class Call implements Incoming {
       throw new MeshError(Code.CANCELLED, goneWhileSending, { cause: error });
     }
     // To grpc-js a reset ends the requests first and cancels the call some ticks later: half an upload must not pass for a whole one.
-    await new Promise((resolve) => setImmediate(resolve));
+    for (let tick = 0; tick < mostTicks && !this.isOver; tick++)
+      await new Promise((resolve) => setImmediate(resolve));
     if (this.isOver) throw new MeshError(Code.CANCELLED, goneWhileSending);
     return null;
   }

@@ -67,7 +67,7 @@ const addRun = (outrigger: Command, outcome: Outcome): void => {
     .addHelpText(
       'after',
       `
-The app finds the sidecar in OUTRIGGER_APP and its own name in OUTRIGGER_SERVICE. Signals are passed on; the first
+The app finds the sidecar in OUTRIGGER_APP, its own name in OUTRIGGER_SERVICE and the file in OUTRIGGER_CONFIG. Signals are passed on; the first
 SIGTERM drains, a second one ends at once. The app's end ends the sidecar, and its exit code is passed on. A sidecar
 that ends unasked is started again on the same ports, and the app goes on.
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Log } from '../core/log.ts';
 import type { Origin } from '../settings/load.ts';
 import { type App, freePort, startApp } from './app.ts';
@@ -22,7 +23,7 @@ const passedOn = ['SIGUSR2', 'SIGQUIT', 'SIGCONT'] as const;
 
 /**
  * `outrigger run`: a sidecar and the app, each a child of this process, so that neither takes the other along when it
- * crashes. The app sees OUTRIGGER_APP, OUTRIGGER_SERVICE and, where --port was given, PORT. Answers the app's exit code.
+ * crashes. The app sees OUTRIGGER_APP, OUTRIGGER_SERVICE and, where they were given, PORT and OUTRIGGER_CONFIG. Answers the app's exit code.
  */
 export const run = async (
   options: RunOptions,
@@ -41,6 +42,7 @@ export const run = async (
       ...process.env,
       OUTRIGGER_APP: sidecar.ports.app,
       OUTRIGGER_SERVICE: settings.service?.name ?? '',
+      ...(options.config === undefined ? {} : { OUTRIGGER_CONFIG: resolve(options.config) }),
       ...(port === undefined ? {} : { PORT: String(port) }),
     });
     return await supervise(app, sidecar, { ending, log, around, appMs: settings.drain.app });

@@ -7,7 +7,8 @@ const prefixBytes = 5;
 
 /** A message behind its prefix. */
 export const framed = (message: Uint8Array): Buffer => {
-  const whole = Buffer.alloc(prefixBytes + message.length);
+  const whole = Buffer.allocUnsafe(prefixBytes + message.length);
+  whole[0] = 0;
   whole.writeUInt32BE(message.length, 1);
   whole.set(message, prefixBytes);
   return whole;

@@ -6,6 +6,9 @@ export type Balance = 'peak-ewma' | 'two-choices' | 'round-robin';
 /** Whether a limiter acts, or only counts what it would have done. */
 export type Mode = 'off' | 'shadow' | 'on';
 
+/** Where a service runs for whoever hosts it: in the same process, or behind its sidecar. */
+export type Placement = 'local' | 'mesh';
+
 /** A fault that is made on purpose, for a share of the calls. */
 export interface Fault {
   /** Share of the calls, 0 to 100. */
@@ -103,6 +106,8 @@ export interface PolicyValues {
   readonly 'slow-start': number;
   /** Whether endpoints of our own zone are called first. Of a service. */
   readonly zone: 'prefer' | 'ignore';
+  /** Where calls go of an app that hosts the service itself: to its own process, or out. Of a service. */
+  readonly placement: Placement;
   /** Faults made on purpose; they act only where the settings file enables them. */
   readonly faults: readonly Fault[];
 }
@@ -190,6 +195,7 @@ export const builtIn: PolicyValues = Object.freeze({
   limit: Object.freeze({ 'in-flight': 1024, waiting: 1024 }), // as Envoy's max_requests and max_pending_requests
   'slow-start': 10_000,
   zone: 'prefer',
+  placement: 'local', // whoever hosts a service means it, until somebody says otherwise
   faults: Object.freeze([]),
 });
 

@@ -1,13 +1,13 @@
 import type { Accounts } from '../core/accounts.ts';
 import type { Call } from '../core/call.ts';
 import type { Filter } from '../core/filter.ts';
+import { parseGrpcTimeout } from '../core/grpc-timeout.ts';
 import type { Clock, Kit } from '../core/kit.ts';
 import type { Witness } from '../core/life.ts';
 import type { Count, Meter } from '../core/meter.ts';
 import { type Reply, refusal } from '../core/reply.ts';
 import { Code, ended, refused, type Status } from '../core/status.ts';
 import { Timer, type Wheel } from '../core/wheel.ts';
-import { parseGrpcTimeout } from '../policies/grpc-timeout.ts';
 import type { Latencies, MethodTimes } from '../policies/latencies.ts';
 
 /** How long calls may last. */

@@ -19,19 +19,23 @@ export const rulesOf = (
   })),
 ];
 
-/** What a settings file says of how calls are treated: `balance` and `flags` are of every service. */
-export const rulesOfFile = ({ balance, flags, policies }: File): PolicyRule[] => {
+/** What a settings file says of how calls are treated: `balance` and `flags` are of every service, `placement` of one each. */
+export const rulesOfFile = ({ balance, flags, placement, policies }: File): PolicyRule[] => {
   const rules: PolicyRule[] = [];
   if (balance !== undefined) rules.push(ofAll({ balance }, 'file balance'));
   if (Object.keys(flags).length > 0) rules.push(ofAll({ flags }, 'file flags'));
+  for (const [service, where] of Object.entries(placement))
+    rules.push(ofOne(service, { placement: where }, `file placement.${service}`));
   for (const [service, policy] of Object.entries(policies))
     rules.push(...rulesOf(policy, 'file', service, `file policies.${service}`));
   return rules;
 };
 
-const ofAll = (words: PolicyRule['words'], origin: string): PolicyRule => ({
+const ofAll = (words: PolicyRule['words'], origin: string): PolicyRule => ofOne('*', words, origin);
+
+const ofOne = (service: string, words: PolicyRule['words'], origin: string): PolicyRule => ({
   layer: 'file',
-  service: '*',
+  service,
   method: '',
   words,
   origin,

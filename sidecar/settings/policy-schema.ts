@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Fault, PolicyWords } from '../core/policy.ts';
 import { Code, codeNames } from '../core/status.ts';
 import { readDuration } from '../core/units.ts';
-import { flagWords, oneOf, reading, serviceName, text, whole } from './shapes.ts';
+import { flagWords, oneOf, placement, reading, serviceName, text, whole } from './shapes.ts';
 
 /** Words that are about a whole service: its calls share connections, endpoints and budgets. */
 type ServiceWord =
@@ -14,7 +14,8 @@ type ServiceWord =
   | 'throttle'
   | 'limit'
   | 'slow-start'
-  | 'zone';
+  | 'zone'
+  | 'placement';
 
 /** What may be said of one method. */
 export type MethodFile = Omit<PolicyWords, ServiceWord>;
@@ -193,6 +194,7 @@ export const policySchema: z.ZodType<PolicyFile> = z.strictObject({
   zone: oneOf('prefer', 'ignore')
     .optional()
     .meta({ description: 'Whether endpoints of our zone come first' }),
+  placement: placement.optional().meta({ description: 'Where calls of an app that hosts the service go' }),
   methods: z
     .record(methodName, method)
     .optional()

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Placement } from '../core/policy.ts';
 import type { Place } from './address.ts';
 import { type FlaggingFile, flaggingSchema } from './flagging-schema.ts';
 import { type IdentityFile, identity } from './identity-schema.ts';
@@ -17,7 +18,7 @@ import {
 } from './places.ts';
 import { faultsSchema, type PolicyFile, policiesSchema } from './policy-schema.ts';
 import type { LogLevel } from './settings.ts';
-import { flagWords, measured, metaWords, oneOf, serviceName, tagWords, whole } from './shapes.ts';
+import { flagWords, measured, metaWords, oneOf, placement, serviceName, tagWords, whole } from './shapes.ts';
 
 /** The file after its schema: every key checked by itself, defaults filled in, nothing compared yet. */
 export interface File {
@@ -52,6 +53,7 @@ export interface File {
   flags: Record<string, string>;
   flagging: FlaggingFile;
   contracts: Record<string, string>;
+  placement: Record<string, Placement>;
   policies: Record<string, PolicyFile>;
   intentions?: IntentionsFile | undefined;
   faults: { policies: boolean; from: string[] };
@@ -223,6 +225,10 @@ export const schema: z.ZodType<File> = z
     contracts: z.record(serviceName, path).prefault({}).meta({
       description:
         'Descriptor sets of services that are called, by name, where no sidecar tells of their methods',
+    }),
+    placement: z.record(serviceName, placement).prefault({}).meta({
+      description:
+        'Where services run that an app of the SDK hosts itself: local, in its process, or mesh, behind its sidecar. Default local',
     }),
     policies: policiesSchema.prefault({}).meta({
       description:

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Placement } from '../core/policy.ts';
 import { durationPattern, readDuration, readSize, sizePattern } from '../core/units.ts';
 
 /** A text that must have a certain shape: what it must be is the whole message, with an example. */
@@ -67,6 +68,9 @@ export const metaWords: z.ZodType<Record<string, string>> = z
 export const tagWords: z.ZodType<string[]> = z
   .array(text('a tag without spaces', 'canary', /^\S{1,255}$/))
   .max(64, { error: () => 'must be 64 tags at most' });
+
+/** Where a service runs for an app that hosts it. */
+export const placement: z.ZodType<Placement, Placement> = oneOf('local', 'mesh');
 
 /** Flags by name, with their variants. */
 export const flagWords: z.ZodRecord<z.ZodString, z.ZodString> = z.record(

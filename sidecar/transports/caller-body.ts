@@ -1,4 +1,4 @@
-import type { Stream } from '../../wire/index.ts';
+import type { StreamEnd } from '../../wire/index.ts';
 import type { Body, BodySink } from '../core/body.ts';
 import type { Recording } from './recording.ts';
 
@@ -11,7 +11,7 @@ import type { Recording } from './recording.ts';
  */
 export class CallerBody implements Body {
   ended = false;
-  readonly #stream: Stream;
+  readonly #stream: StreamEnd;
   #recording: Recording | null;
   #sink: BodySink | null = null;
   /** Came while nobody was attached, and is not in the recording. */
@@ -23,7 +23,7 @@ export class CallerBody implements Body {
   #credited = 0;
 
   /** `recording` is null where no attempt will follow another. */
-  constructor(stream: Stream, recording: Recording | null) {
+  constructor(stream: StreamEnd, recording: Recording | null) {
     this.#stream = stream;
     this.#recording = recording;
     this.#replayable = true;

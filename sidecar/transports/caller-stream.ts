@@ -1,5 +1,6 @@
-import { type Abort, ErrorCode, type Stream, type StreamListener } from '../../wire/index.ts';
+import { type Abort, ErrorCode, type StreamEnd, type StreamListener } from '../../wire/index.ts';
 import type { Call } from '../core/call.ts';
+import { encodeMessage } from '../core/grpc-message.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { Life } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
@@ -7,7 +8,6 @@ import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { isOurs } from '../core/spoken-for.ts';
 import { Code, type Status } from '../core/status.ts';
 import type { CallerBody } from './caller-body.ts';
-import { encodeMessage } from './grpc-message.ts';
 import { statusOfCallerAbort } from './status-mapping.ts';
 
 /** What all streams of a listener have in common. */
@@ -27,7 +27,7 @@ export interface Relaying {
  * caller that resets cannot start calls faster than their work stops.
  */
 export class CallerStream implements StreamListener, ReplySink {
-  readonly #stream: Stream;
+  readonly #stream: StreamEnd;
   readonly #body: CallerBody;
   readonly #life: Life;
   /** Who speaks in messages of the mesh's own. */
@@ -39,7 +39,7 @@ export class CallerStream implements StreamListener, ReplySink {
   #headSent = false;
   #over = false;
 
-  constructor(stream: Stream, body: CallerBody, life: Life, { speaker, resets, ledger, isApp }: Relaying) {
+  constructor(stream: StreamEnd, body: CallerBody, life: Life, { speaker, resets, ledger, isApp }: Relaying) {
     this.#stream = stream;
     this.#body = body;
     this.#life = life;

@@ -1,4 +1,4 @@
-import type { Abort, Stream, StreamListener } from '../../wire/index.ts';
+import type { Abort, StreamEnd, StreamListener } from '../../wire/index.ts';
 import type { Life } from '../core/life.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Status } from '../core/status.ts';
@@ -13,7 +13,7 @@ const longestHead = 8192;
 
 /** Answers a request that is not gRPC, in words of HTTP, once it has ended; its body is dropped. */
 export class HttpAnswer extends Timer implements StreamListener {
-  readonly #stream: Stream;
+  readonly #stream: StreamEnd;
   readonly #http: number;
   readonly #life: Life;
   readonly #wheel: Wheel;
@@ -21,7 +21,7 @@ export class HttpAnswer extends Timer implements StreamListener {
   #ended: boolean;
 
   /** `http`: the status to answer with; `ended`: the request has no body. */
-  constructor(stream: Stream, http: number, life: Life, ended: boolean, wheel: Wheel) {
+  constructor(stream: StreamEnd, http: number, life: Life, ended: boolean, wheel: Wheel) {
     super();
     this.#stream = stream;
     this.#http = http;

@@ -1,4 +1,4 @@
-import type { Stream, StreamListener } from '../../wire/index.ts';
+import type { StreamEnd, StreamListener } from '../../wire/index.ts';
 import { emptyBody } from '../core/body.ts';
 import { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
@@ -60,7 +60,7 @@ export class Intake {
 
   /** A stream has begun. `caller`: the service that a verified peer's certificate names, or empty. */
   take(
-    stream: Stream,
+    stream: StreamEnd,
     fields: readonly string[],
     never: readonly string[] | null,
     last: boolean,

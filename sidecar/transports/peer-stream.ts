@@ -1,20 +1,20 @@
-import type { Abort, Connection, Stream, StreamListener } from '../../wire/index.ts';
+import type { Abort, Opener, StreamEnd, StreamListener } from '../../wire/index.ts';
 import { ErrorCode, PieceQueue } from '../../wire/index.ts';
 import type { BodySink } from '../core/body.ts';
 import type { Attempt, Call } from '../core/call.ts';
+import { decodeMessage } from '../core/grpc-message.ts';
 import type { Waiter } from '../core/life.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { pushbackName, pushbackOf } from '../core/retry-pushback.ts';
 import { isOurs } from '../core/spoken-for.ts';
 import { Code, ok, type Status } from '../core/status.ts';
-import { decodeMessage } from './grpc-message.ts';
 import { previousAttempts } from './request-fields.ts';
 import { codeOfHttp, statusOfAbort } from './status-mapping.ts';
 
 /** What a peer stream needs to know of its link. */
 export interface Peer {
-  readonly connection: Connection;
+  readonly connection: Opener;
   /** For messages: `10.0.0.7:15002`. */
   readonly where: string;
   /** The peer is a verified sidecar: what it says of `reached` is believed, and passed on. */
@@ -47,7 +47,7 @@ export class PeerStream implements StreamListener, BodySink, Reply, Waiter {
   readonly begun: Promise<Reply>;
   readonly #attempt: Attempt;
   readonly #peer: Peer;
-  readonly #stream: Stream;
+  readonly #stream: StreamEnd;
   #sink: ReplySink | null = null;
   /** What of the reply came before anybody was attached. */
   #early: PieceQueue | null = null;

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { run } from '../../../sidecar/cli/run.ts';
 import type { Surroundings } from '../../../sidecar/cli/started.ts';
@@ -59,6 +59,19 @@ describe('outrigger run', () => {
       control: 'default',
       health: null,
     });
+  });
+
+  it('tells the app which settings file there is, wherever it stands', async () => {
+    const { around } = stage();
+    const file = join(folder, 'config');
+    const config = join(folder, 'mesh.yaml');
+    writeFileSync(config, 'limits: { hops: 8 }');
+    await run(
+      { ...orders, config: relative(process.cwd(), config) },
+      node(`require('fs').writeFileSync(${JSON.stringify(file)}, process.env.OUTRIGGER_CONFIG)`),
+      around,
+    );
+    expect(read(file)).toBe(config);
   });
 
   it('picks a free port for an app that is told its port', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parseGrpcTimeout } from '../../../sidecar/core/grpc-timeout.ts';
 import { backoffMs, jittered } from '../../../sidecar/policies/backoff.ts';
 import { ConsecutiveFailures } from '../../../sidecar/policies/consecutive-failures.ts';
-import { parseGrpcTimeout } from '../../../sidecar/policies/grpc-timeout.ts';
 import { probeIntervalMs } from '../../../sidecar/policies/probe-interval.ts';
 
 describe('back-off', () => {

@@ -4,6 +4,7 @@ import {
   type ConnectOptions,
   connect,
   type Mesh,
+  type MeshError,
   type Metadata,
   type Methods,
   type Served,
@@ -89,3 +90,10 @@ export const all = async <T>(stream: AsyncIterable<T>): Promise<T[]> => {
   for await (const each of stream) said.push(each);
   return said;
 };
+
+/** How a call failed. Rejects when it went well. */
+export const failureOf = (call: Promise<unknown>): Promise<MeshError> =>
+  call.then(
+    () => Promise.reject(new Error('the call went well')),
+    (thrown: unknown) => thrown as MeshError,
+  );

@@ -217,7 +217,7 @@ describe('a policy in KV', () => {
     ],
     [
       'policies: { inventory: {} }',
-      `${key}:1:1: unknown key 'policies' in the policy (known keys: timeout, unary-timeout, idle-stream, unary, idempotent, balance, flags, retry, hedge, doomed, faults, budget, tokens, connect, eject, breaker, throttle, limit, slow-start, zone, methods)`,
+      `${key}:1:1: unknown key 'policies' in the policy (known keys: timeout, unary-timeout, idle-stream, unary, idempotent, balance, flags, retry, hedge, doomed, faults, budget, tokens, connect, eject, breaker, throttle, limit, slow-start, zone, placement, methods)`,
     ],
   ])('%j is refused with key, place and fix', (text, complaint) => {
     expect(complaints(text)[0]).toContain(complaint);
