@@ -2,7 +2,10 @@
 import type { Client, Mesh } from 'outrigger';
 
 interface Orders {
-  place(order: { sku: string; count: number }): Promise<{ sku: string; left: number; cents: number; express: boolean }>;
+  place(order: {
+    sku: string;
+    count: number;
+  }): Promise<{ sku: string; left: number; cents: number; express: boolean }>;
 }
 interface Inventory {
   reserve(item: { sku: string; count: number; reservation?: string }): Promise<{ left: number }>;

@@ -28,12 +28,16 @@ const place = async ({ name, out, peers }: Words, folder: string): Promise<strin
   const settings = {
     service: { name, ...(own === undefined ? {} : { port }) },
     listen: { admin: '127.0.0.1:0', control: 'none', ...(own === undefined ? {} : { peers: own }) },
-    discovery: { static: { services: Object.fromEntries([...peers].map(([service, at]) => [service, [at]])) } },
+    discovery: {
+      static: { services: Object.fromEntries([...peers].map(([service, at]) => [service, [at]])) },
+    },
     identity: 'none',
-    placement: Object.fromEntries(out.filter((service) => service !== name).map((service) => [service, 'mesh'])),
+    placement: Object.fromEntries(
+      out.filter((service) => service !== name).map((service) => [service, 'mesh']),
+    ),
     faults: { policies: true },
     policies: {
-      payments: { faults: [{ percent: 100, abort: 'UNAVAILABLE' }], 'methods': {} },
+      payments: { faults: [{ percent: 100, abort: 'UNAVAILABLE' }], methods: {} },
     },
   };
   const { methods: _, ...payments } = settings.policies.payments;
@@ -70,20 +74,33 @@ describe.each<[string, readonly Service[]]>([
 ])('the shop, %s', (_, out) => {
   it('takes an order', async () => {
     const { orders } = clientsOf(await open(out));
-    expect(await orders.place({ sku: 'oar', count: 2 })).toEqual({ sku: 'oar', left: 98, cents: 500, express: false });
+    expect(await orders.place({ sku: 'oar', count: 2 })).toEqual({
+      sku: 'oar',
+      left: 98,
+      cents: 500,
+      express: false,
+    });
   });
 
   it('hears of a flag in every service', async () => {
     const mesh = await open(out);
     const { orders } = clientsOf(mesh);
-    const receipt = await mesh.run({ baggage: 'ff.express=on' }, () => orders.place({ sku: 'oar', count: 1 }));
+    const receipt = await mesh.run({ baggage: 'ff.express=on' }, () =>
+      orders.place({ sku: 'oar', count: 1 }),
+    );
     expect(receipt.express).toBe(true);
   });
 
   it('tells what is wrong, with details, and from the bottom to the top', async () => {
     const { inventory, orders } = clientsOf(await open(out));
-    const wrong = await inventory.reserve({ sku: 'oar', count: 0 }).catch((error: unknown) => error as MeshError);
-    expect(wrong).toMatchObject({ code: Code.INVALID_ARGUMENT, message: 'count must be at least 1', decidedBy: 'peer' });
+    const wrong = await inventory
+      .reserve({ sku: 'oar', count: 0 })
+      .catch((error: unknown) => error as MeshError);
+    expect(wrong).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+      message: 'count must be at least 1',
+      decidedBy: 'peer',
+    });
     expect((wrong as MeshError).details).toMatchObject([{ type: 'google.rpc.BadRequest' }]);
     await expect(orders.place({ sku: 'sail', count: 1 })).rejects.toMatchObject({
       code: Code.NOT_FOUND,
@@ -137,8 +154,8 @@ describe.each<[string, readonly Service[]]>([
   it('is refused at once when nobody has the time', async () => {
     const mesh = await open(out);
     const { orders } = clientsOf(mesh);
-    await expect(
-      mesh.run({ timeout: 0 }, () => orders.place({ sku: 'oar', count: 1 })),
-    ).rejects.toThrow(MeshError);
+    await expect(mesh.run({ timeout: 0 }, () => orders.place({ sku: 'oar', count: 1 }))).rejects.toThrow(
+      MeshError,
+    );
   });
 });
