@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // The examples import the package by its name: the sources, so that tests need no build.
+  resolve: { alias: { outrigger: new URL('sdk/index.ts', import.meta.url).pathname } },
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

@@ -39,6 +39,9 @@ export interface MeshErrorFacts {
   readonly cause?: unknown;
 }
 
+/** The same in every copy of this package. */
+const brand = Symbol.for('outrigger.MeshError');
+
 /**
  * MeshError is how a call fails: for the caller, who catches it, and for whoever serves, who throws it.
  *
@@ -69,6 +72,7 @@ export class MeshError extends Error {
 
   constructor(code: Code | number, message: string, facts: MeshErrorFacts = {}) {
     super(message, facts.cause === undefined ? {} : { cause: facts.cause });
+    Object.defineProperty(this, brand, { value: true });
     this.code = code;
     this.correlationId = facts.correlationId ?? '';
     this.service = facts.service ?? '';
@@ -79,6 +83,11 @@ export class MeshError extends Error {
     this.endpoint = facts.endpoint ?? '';
     this.trailers = facts.trailers ?? new Metadata();
     this.#details = facts.details;
+  }
+
+  /** One of another copy of this package is one too: a library may bring its own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value;
   }
 
   /** Name of the code, such as `UNAVAILABLE`. */

@@ -31,7 +31,7 @@ export class Metadata {
 
   /** Throws a TypeError for names and values that HTTP/2 cannot carry. */
   constructor(init: MetadataInit = {}) {
-    if (init instanceof Metadata) for (const [name, value] of init) this.append(name, value);
+    if (isMetadata(init)) for (const [name, value] of init) this.append(name, value);
     else
       for (const [name, value] of Object.entries(init))
         for (const each of Array.isArray(value) ? value : value === undefined ? [] : [value])
@@ -81,6 +81,9 @@ export class Metadata {
     for (const [name, values] of this.#values) for (const value of values) yield [name, value];
   }
 }
+
+/** One of another copy of this package is one too. */
+const isMetadata = (init: MetadataInit): init is Metadata => Symbol.iterator in init;
 
 const namePattern = /^[0-9a-z_.-]+$/;
 /** Ref: gRPC over HTTP/2, "Custom-Metadata": ASCII-Value is space and the printable characters. */

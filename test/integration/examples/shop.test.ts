@@ -14,51 +14,32 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** What every process of the shop is set to. */
-interface Words {
-  readonly name: string;
-  /** Which services are called where they are, and not in this process. */
-  readonly out: readonly Service[];
-  readonly peers: ReadonlyMap<Service, string>;
-}
-
-const place = async ({ name, out, peers }: Words, folder: string): Promise<string> => {
-  const [port] = await freePorts(1);
-  const own = peers.get(name as Service);
-  const settings = {
-    service: { name, ...(own === undefined ? {} : { port }) },
-    listen: { admin: '127.0.0.1:0', control: 'none', ...(own === undefined ? {} : { peers: own }) },
-    discovery: {
-      static: { services: Object.fromEntries([...peers].map(([service, at]) => [service, [at]])) },
-    },
-    identity: 'none',
-    placement: Object.fromEntries(
-      out.filter((service) => service !== name).map((service) => [service, 'mesh']),
-    ),
-    faults: { policies: true },
-    policies: {
-      payments: { faults: [{ percent: 100, abort: 'UNAVAILABLE' }], methods: {} },
-    },
-  };
-  const { methods: _, ...payments } = settings.policies.payments;
-  const file = join(folder, `${name}.json`);
-  const broken = { ...settings, policies: { payments } };
-  const { faults: __, policies: ___, ...plain } = settings;
-  writeFileSync(file, JSON.stringify(isBroken ? broken : plain));
-  return file;
+/** Payments that fail on purpose, for whoever calls them. */
+const failingPayments = {
+  faults: { policies: true },
+  policies: { payments: { faults: [{ percent: 100, abort: 'UNAVAILABLE' }] } },
 };
 
-let isBroken = false;
-
 /** The shop with these services out, each as a process would be: its own mesh, its own sidecar, its own stock. */
-const open = async (out: readonly Service[], paymentsFail = false): Promise<Mesh> => {
-  isBroken = paymentsFail;
+const open = async (out: readonly Service[], words: object = {}): Promise<Mesh> => {
   const folder = mkdtempSync(join(tmpdir(), 'shop-'));
   ends.push(() => rmSync(folder, { recursive: true }));
-  const ports = await freePorts(out.length);
-  const peers = new Map(out.map((service, at) => [service, `127.0.0.1:${ports[at]}`]));
+  const [peers, ports] = [await freePorts(out.length), await freePorts(out.length)];
+  const known = Object.fromEntries(out.map((service, at) => [service, [`127.0.0.1:${peers[at]}`]]));
   const start = async (name: string): Promise<Mesh> => {
-    const mesh = await connect({ config: await place({ name, out, peers }, folder) });
+    const at = out.indexOf(name as Service);
+    const answers = at >= 0;
+    const settings = {
+      service: { name, ...(answers && { port: ports[at] }) },
+      listen: { admin: '127.0.0.1:0', control: 'none', ...(answers && { peers: `127.0.0.1:${peers[at]}` }) },
+      discovery: { static: { services: known } },
+      identity: 'none',
+      placement: Object.fromEntries(out.filter((each) => each !== name).map((each) => [each, 'mesh'])),
+      ...words,
+    };
+    const config = join(folder, `${name}.json`);
+    writeFileSync(config, JSON.stringify(settings));
+    const mesh = await connect({ config });
     ends.push(() => mesh.close());
     await hostShop(mesh);
     return mesh;
@@ -146,7 +127,7 @@ describe.each<[string, readonly Service[]]>([
   });
 
   it('fails in part alone: payments are out, the inventory is not', async () => {
-    const { orders, inventory } = clientsOf(await open(out, true));
+    const { orders, inventory } = clientsOf(await open(out, failingPayments));
     await expect(orders.place({ sku: 'oar', count: 1 })).rejects.toMatchObject({ code: Code.UNAVAILABLE });
     expect(await inventory.reserve({ sku: 'oar', count: 1 })).toEqual({ left: 98 });
   });

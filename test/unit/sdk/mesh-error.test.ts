@@ -98,3 +98,22 @@ describe('rich details of an error', () => {
     expect(meshErrorOf({ code: 3, message: '', trailers }, '', facts).details).toEqual([]);
   });
 });
+
+it('of another copy of the package is a MeshError too: its code is told as it is', async () => {
+  const other = (await import(
+    '../../../sdk/mesh-error.ts?copy' as string
+  )) as typeof import('../../../sdk/mesh-error.ts');
+  expect(other.MeshError).not.toBe(MeshError);
+  const server = await far({
+    take: () => {
+      throw new other.MeshError(Code.NOT_FOUND, 'no such sku');
+    },
+  });
+  const shop = (await meshAt(server)).client(Shop, 'shop');
+  await expect(shop.take({ sku: '' })).rejects.toMatchObject({
+    code: Code.NOT_FOUND,
+    message: 'no such sku',
+  });
+  expect(new other.MeshError(Code.NOT_FOUND, '')).toBeInstanceOf(MeshError);
+  for (const value of [new Error('no'), null, 'no', {}]) expect(value).not.toBeInstanceOf(MeshError);
+});
