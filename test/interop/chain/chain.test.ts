@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { flagsOf } from '../../../sdk/flags.ts';
 import { eventually } from '../../support/eventually.ts';
+import { sumOf } from '../../support/sidecars.ts';
 import { go, python } from '../tools.ts';
 import { type Chain, nodeHop, startChain } from './chain.ts';
-import { Hop } from './methods.ts';
+import { Hop, type Seen } from './methods.ts';
 
 const must = process.env['OUTRIGGER_INTEROP'] === '1';
 const [inPython, inGo] = [python(must), go(must)];
@@ -22,35 +23,107 @@ const commands = (): (readonly string[])[] => {
   return [nodeHop, hop, nodeHop, [inGo.server[0]!, 'hop'], nodeHop];
 };
 
+const order = (id: string) => ({ correlationId: id, timeout: '10s' }) as const;
+
+/** Starts it, and waits until all of it answers. */
+const start = async (hops: Parameters<typeof startChain>[1] = {}): Promise<Chain> => {
+  chain = await startChain(commands(), hops);
+  const first = chain.caller.client(Hop, 'hop1');
+  const answers = (): Promise<boolean> => first.call({}, { timeout: 2000 }).then(all, () => false);
+  await eventually(answers, 'the chain to answer');
+  return chain;
+};
+const all = (hops: readonly Seen[]): boolean => hops.length === 5;
+
+/** Flags as one hop saw them, in words. */
+const flagsAt = ({ baggage }: Seen): string => [...flagsOf(baggage)].sort().join(' ');
+const definitions = (variant: string): object => ({
+  flags: { express: { state: 'ENABLED', variants: { on: true, off: false }, defaultVariant: variant } },
+});
+const define = ({ agent }: Chain, variant: string): Promise<unknown> =>
+  agent.ask('PUT', '/v1/kv/outrigger/flags', definitions(variant));
+
+/** Defines it, and waits until the edge decides so: a sidecar that knows of no definition leaves it to the next. */
+const decided = async (running: Chain, variant: string): Promise<void> => {
+  const first = running.caller.client(Hop, 'hop1');
+  await define(running, variant);
+  await eventually(
+    async () => flagsAt((await first.call({}))[0]!) === `express,${variant}`,
+    'the flag to be decided',
+  );
+};
+
 describe.skipIf(missing.length > 0)('five services in three languages, each with a sidecar', () => {
-  it('have one correlation id in every line of every log, a deadline that shrinks, and one trace', async () => {
-    chain = await startChain(commands());
-    const first = chain.caller.client(Hop, 'hop1');
+  it('have one id in every line of every log, a deadline that shrinks, and one trace, through a retry and a move', async () => {
+    const { caller, links, hosted, place } = await start({
+      hop4: { settings: { policies: { hop5: { idempotent: true, retry: { 'first-wait': '10ms' } } } } },
+      hop5: { env: { FAILURES: '1' } },
+    });
+    const first = caller.client(Hop, 'hop1');
+    const lines = (id: string): number[] =>
+      links.map(({ log }) => log.filter((line) => line.id === id).length);
+    const check = (hops: readonly Seen[], id: string, callers: readonly string[]): void => {
+      expect(hops.map(({ caller: by }) => by)).toEqual(callers);
+      const left = hops.map(({ leftMs }) => leftMs);
+      for (const [at, ms] of left.entries())
+        expect(ms, `hop ${at + 1}`).toBeLessThan(at === 0 ? 10_000.1 : left[at - 1]!);
+      expect(new Set(hops.map(({ traceparent }) => traceparent.split('-')[1])).size).toBe(1);
+      expect(hops.map((hop) => hop.id)).toEqual(Array(5).fill(id));
+    };
+    const out = ['web', 'hop1', 'hop2', 'hop3', 'hop4'];
+    // Hosted by the caller it calls in the caller's name.
+    const within = ['web', 'web', 'hop2', 'hop3', 'hop4'];
+    check(await caller.run(order('order-7'), () => first.call({})), 'order-7', out);
+    // The last of them was asked twice: once for each attempt.
+    await eventually(() => lines('order-7').join() === '1,1,1,1,2', 'the lines of the logs');
+    place('local');
+    await eventually(async () => {
+      await caller.run(order('moving'), () => first.call({}));
+      return hosted.some(({ id }) => id === 'moving');
+    }, 'the first of them to move in');
+    check(await caller.run(order('order-8'), () => first.call({})), 'order-8', within);
+    await eventually(() => lines('order-8').join() === '0,1,1,1,2', 'the lines of the logs');
+    expect(hosted.filter(({ id }) => id === 'order-8')).toHaveLength(1);
+  }, 120_000);
+
+  it('see the same flags at each hop while the definitions change a hundred times a second', async () => {
+    const running = await start();
+    const first = running.caller.client(Hop, 'hop1');
+    await decided(running, 'off');
+    let changes = 0;
+    const changing = setInterval(() => void define(running, changes++ % 2 === 0 ? 'on' : 'off'), 10);
+    const seen = new Set<string>();
+    const mixed: string[][] = [];
+    const end = performance.now() + 5000;
+    try {
+      while (performance.now() < end) {
+        const hops = await first.call({}, { timeout: 5000 });
+        const answers = hops.map(flagsAt);
+        if (new Set(answers).size > 1) mixed.push(answers);
+        seen.add(answers[0]!);
+      }
+    } finally {
+      clearInterval(changing);
+    }
+    expect(mixed).toEqual([]);
+    expect(changes).toBeGreaterThan(200);
+    // Control: the answers did change.
+    expect(seen.size).toBeGreaterThanOrEqual(2);
+  }, 120_000);
+
+  it('refuse what a hop in the middle has made up', async () => {
+    const running = await start({
+      web: { settings: { flagging: { deciders: ['web'] } } },
+      hop3: { env: { FORGE: '/ff\\.express=\\w+/ff.express=on' } },
+    });
+    await define(running, 'off');
+    const first = running.caller.client(Hop, 'hop1');
     await eventually(
-      () =>
-        first.call({}).then(
-          () => true,
-          () => false,
-        ),
-      'the chain to answer',
+      async () => flagsAt((await first.call({}))[0]!) === 'express,off',
+      'the flag to be decided',
     );
-    const hops = await chain.caller.run({ correlationId: 'order-7', timeout: '10s' }, () => first.call({}));
-    expect(hops.map(({ name, caller }) => [name, caller])).toEqual([
-      ['hop1', 'web'],
-      ['hop2', 'hop1'],
-      ['hop3', 'hop2'],
-      ['hop4', 'hop3'],
-      ['hop5', 'hop4'],
-    ]);
-    const left = hops.map(({ leftMs }) => leftMs);
-    for (const [at, ms] of left.entries())
-      expect(ms, `hop ${at + 1}`).toBeLessThan(at === 0 ? 10_000 : left[at - 1]!);
-    expect(new Set(hops.map(({ traceparent }) => traceparent.split('-')[1])).size).toBe(1);
-    await eventually(
-      () => chain!.links.every(({ log }) => log.some(({ id }) => id === 'order-7')),
-      'the logs',
-    );
-    expect(hops.map(({ id }) => id)).toEqual(Array(5).fill('order-7'));
-    expect(hops.map(({ baggage }) => Object.fromEntries(flagsOf(baggage)))).toEqual(Array(5).fill({}));
+    const hops = await running.caller.run(order('order-9'), () => first.call({}));
+    expect(hops.map(flagsAt)).toEqual(Array(5).fill('express,off'));
+    expect(sumOf(running.links[2]!.sidecar, 'outrigger_flags_refused_total')).toBeGreaterThan(0);
   }, 120_000);
 });

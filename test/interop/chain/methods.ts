@@ -1,4 +1,4 @@
-import type { Client, Context, Mesh, Methods } from '../../../sdk/index.ts';
+import { type Client, Code, type Context, type Mesh, MeshError, type Methods } from '../../../sdk/index.ts';
 
 /** What one hop saw of a call; the apps in Python and Go say the same. */
 export interface Seen {
@@ -52,19 +52,37 @@ const seenBy = (name: string, call: Context): Seen => ({
   caller: call.caller,
 });
 
-/** What answers it: says what it saw, and calls `next` unless that is empty. */
+/** What one hop does. */
+export interface HopPlan {
+  readonly name: string;
+  /** Whom it calls; empty: nobody. */
+  readonly next: string;
+  /** Calls of one id that fail before one goes well. */
+  readonly failures?: number;
+  /** Baggage in the place of what came, for an app that would decide what is not its own to decide. */
+  readonly forge?: (baggage: string) => string;
+}
+
+/** What answers it: says what it saw, and calls the next. */
 export const hopMethods = (
   mesh: Mesh,
-  name: string,
-  next: string,
+  { name, next, failures = 0, forge }: HopPlan,
   say: (seen: Seen) => void,
 ): Methods<HopInterface> => {
   const further: Client<HopInterface> | null = next === '' ? null : mesh.client(Hop, next);
+  const failed = new Map<string, number>();
   return {
     call: async (request, call) => {
       const seen = seenBy(name, call);
       say(seen);
-      return [seen, ...(further === null ? [] : await further.call(request))];
+      const before = failed.get(seen.id) ?? 0;
+      failed.set(seen.id, before + 1);
+      if (before < failures) throw new MeshError(Code.UNAVAILABLE, `${name} is not in the mood yet`);
+      if (further === null) return [seen];
+      const onward = () => further.call(request);
+      if (forge === undefined) return [seen, ...(await onward())];
+      const headers = { ...call.headers(), baggage: forge(call.baggage) };
+      return [seen, ...(await mesh.run({ headers, timeout: call.remainingMs() }, onward))];
     },
   };
 };
