@@ -3,7 +3,7 @@ import type { Line } from './diary.ts';
 import type { Books, Page } from './ledger.ts';
 import type { UserCall } from './services.ts';
 
-/** What the dead took along. */
+/** What the dead took along, or the frozen kept: an app may have noted an answer that never left it. */
 export interface Loss {
   readonly member: string;
   /** Calls that were in flight there as it died. */
@@ -81,6 +81,7 @@ export const audit = (
         lines([page], 'served', caller),
         'its sidecar',
         answered,
+        page.member.name === loss?.member ? loss.inFlight : 0,
       );
     }
   }

@@ -81,7 +81,9 @@ describe.skipIf(missing !== null)(
       const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
         dependencies: object;
       };
-      for (const name of Object.keys(dependencies)) expect(licences).toContain(`\n${name} `);
+      // What reads definitions of protobuf-es is for apps, and is loaded from beside them.
+      const within = Object.keys(dependencies).filter((name) => name !== '@bufbuild/protobuf');
+      for (const name of within) expect(licences).toContain(`\n${name} `);
     });
 
     it('runs where there is no Node', () => {

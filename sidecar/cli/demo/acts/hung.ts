@@ -25,6 +25,7 @@ export const hung: Act = {
     await wait(patienceMs + 1500);
     return { at };
   },
+  loss: ({ failed }) => ({ member: sick, inFlight: failed.length }),
   late: ({ failed }) => failed.length,
   judge: ({ failed }) => [
     ...(failed.length <= most ? [] : [`${failed.length} calls waited in vain, not ${most} at most`]),
