@@ -1,3 +1,4 @@
+import type { Kit } from '../sidecar/core/kit.ts';
 import type { EmbedOptions } from '../sidecar/index.ts';
 import type { Channel } from './channel.ts';
 import { loadGrpc } from './grpc/load.ts';
@@ -27,12 +28,14 @@ export interface Hosted {
 /** Hosting is what a mesh keeps in its own process. What carries calls there is loaded when it is needed. */
 export class Hosting {
   readonly #config: string | undefined;
+  readonly #kit: Kit | undefined;
   #home: LocalHome | null = null;
   #opening: Promise<LocalHome> | null = null;
 
-  /** `config`: a settings file. */
-  constructor({ config = process.env['OUTRIGGER_CONFIG'] }: { readonly config?: string }) {
-    this.#config = config === '' ? undefined : config;
+  /** `config`: a settings file. `kit`: time and chance of a test, in which there is no file. */
+  constructor({ config = process.env['OUTRIGGER_CONFIG'] }: { readonly config?: string }, kit?: Kit) {
+    this.#config = config === '' || kit !== undefined ? undefined : config;
+    this.#kit = kit;
   }
 
   /** `startsSidecar`: no sidecar runs elsewhere, so that one is started here if a file says how. */
@@ -81,6 +84,7 @@ export class Hosting {
       ...ownService(process.env),
       startsSidecar,
       consulToken: process.env['CONSUL_HTTP_TOKEN'],
+      ...(this.#kit !== undefined && { kit: this.#kit }),
     }));
   }
 }

@@ -5,7 +5,7 @@
 export type { Hop } from '../sidecar/core/ledger-text.ts';
 export { Code } from '../sidecar/core/status.ts';
 export type { Client, Loose } from './client.ts';
-export { type ConnectOptions, connect, type Mesh } from './connect.ts';
+export { type ConnectOptions, connect } from './connect.ts';
 export type { Context, RunOptions } from './context.ts';
 export { type Definition, type DefinitionOptions, definition } from './definition.ts';
 export type { Duration } from './duration.ts';
@@ -13,6 +13,7 @@ export type { ErrorDetail } from './error-details.ts';
 export type { Flags } from './flags.ts';
 export type { Hosted } from './host.ts';
 export type { LostContext } from './lost.ts';
+export type { Mesh } from './mesh.ts';
 export { type DecidedBy, MeshError, type MeshErrorFacts } from './mesh-error.ts';
 export { Metadata, type MetadataInit, type MetadataValue } from './metadata.ts';
 export type { Methods } from './methods.ts';

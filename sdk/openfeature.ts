@@ -14,7 +14,13 @@ import {
 } from '@openfeature/server-sdk';
 import type { Context } from './context.ts';
 
-/** Whose calls are asked: what `connect()` answered. */
+/**
+ * Whose calls are asked: what `connect()` answered.
+ *
+ * @example
+ * const provider = new MeshProvider(mesh satisfies ContextSource);
+ * console.log(provider.metadata.name);
+ */
 export interface ContextSource {
   context(): Pick<Context, 'flags'> | null;
 }

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Loop, type Limits as WireLimits } from '../wire/index.ts';
 import { FlagTrees } from './core/flag-trees.ts';
-import type { Log } from './core/log.ts';
+import type { Kit } from './core/kit.ts';
 import { silent } from './core/log.ts';
 import { type Placement, policyOf } from './core/policy.ts';
 import { Progress } from './core/progress.ts';
@@ -32,6 +32,8 @@ export interface EmbedOptions {
   readonly startsSidecar: boolean;
   /** ACL token for Consul, where the file names no file with one. */
   readonly consulToken?: string | undefined;
+  /** Time and chance, for tests; only without a file. */
+  readonly kit?: Kit;
 }
 
 /** Limits of one call, in the engine's words. */
@@ -55,8 +57,8 @@ export interface Embedded extends WayWithin {
 
 /** Opens the part of the mesh that runs in an app's own process. Rejects with all that is wrong with the file. */
 export const embed = async (options: EmbedOptions): Promise<Embedded> => {
-  const { file, service, startsSidecar, consulToken } = options;
-  if (file === undefined) return embedBare(service);
+  const { file, service, startsSidecar, consulToken, kit } = options;
+  if (file === undefined) return embedBare(service, kit ?? realKit(silent));
   const path = resolve(file);
   const overlay = service === undefined ? {} : { service };
   return startsSidecar ? embedSidecar(path, overlay, consulToken) : embedBeside(path, overlay);
@@ -68,7 +70,7 @@ const standardDrainMs = 15_000;
 type Said = Pick<Settings, 'service' | 'limits' | 'faults' | 'log' | 'flagging'>;
 
 /** Without a file: everything has its default. */
-const embedBare = (own: EmbedOptions['service']): Embedded => {
+const embedBare = (own: EmbedOptions['service'], kit: Kit): Embedded => {
   const limits = defaultLimits();
   const settings: Said = {
     service: own === undefined ? null : { name: own.name, app: null, check: 'none' },
@@ -78,7 +80,7 @@ const embedBare = (own: EmbedOptions['service']): Embedded => {
     flagging: { file: null, targetingKey: null, deciders: null, testers: [] },
   };
   const words: StaticWords = { services: null, intentions: null, flags: {} };
-  return standalone(settings, silent, () => staticSource(words), nobodyElse, standardDrainMs);
+  return standalone(settings, kit, () => staticSource(words), nobodyElse, standardDrainMs);
 };
 
 /** Beside a sidecar of another process: the file says of calls within what it says of those that leave. */
@@ -87,19 +89,18 @@ const embedBeside = async (path: string, said: object): Promise<Embedded> => {
   const words = async (): Promise<StaticWords> => wordsOf(await load());
   const source = (around: Pick<Parameters<typeof fileSource>[0], 'kit' | 'signal'>) =>
     fileSource({ path, load: words, words: wordsOf(settings), ...around });
-  return standalone(settings, log, source, nobodyElse, settings.drain.calls);
+  return standalone(settings, realKit(log), source, nobodyElse, settings.drain.calls);
 };
 
 const standalone = (
   settings: Said,
-  log: Log,
+  kit: Kit,
   openSource: (
     around: Pick<Parameters<typeof fileSource>[0], 'kit' | 'signal'>,
   ) => ReturnType<typeof staticSource>,
   discovery: Discovery,
   drainMs: number,
 ): Embedded => {
-  const kit = realKit(log);
   const stop = new AbortController();
   const sabotage = new Set<never>();
   const loop = new Loop({ now: () => kit.clock.now(), heldLimit: settings.limits.held });

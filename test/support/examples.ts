@@ -32,10 +32,22 @@ export const examplesOf = (file: string): ReadonlyMap<string, readonly string[]>
   return found;
 };
 
+/** A module whose exports the examples may use. */
+export interface Entrance {
+  readonly file: string;
+  /** Exports that are there when it runs, and those that the compiler alone knows. */
+  readonly runtime: readonly string[];
+  readonly types: readonly string[];
+}
+
+const importOf = ({ file, runtime, types }: Entrance): string =>
+  `import { ${[...runtime, ...types.map((name) => `type ${name}`)].join(', ')} } from ${JSON.stringify(join(root, file))};`;
+
 /** What stands before every example, as the API page says. */
-const before = (names: readonly string[]): string => `
+const before = (entrances: readonly Entrance[]): string => `
 import * as grpc from '@grpc/grpc-js';
-import { ${names.join(', ')} } from ${JSON.stringify(join(root, 'sdk/index.ts'))};
+import { OpenFeature } from '@openfeature/server-sdk';
+${entrances.map(importOf).join('\n')}
 interface Inventory {
   reserve(request: { sku: string }): Promise<{ left: number }>;
   watch(request: { sku: string }): AsyncIterable<{ left: number }>;
@@ -60,15 +72,13 @@ const stock: Methods<Inventory> = {
 /** Runs them all in one process, after the compiler has checked them; answers what each said, and what went wrong. */
 export const runExamples = (
   examples: readonly Example[],
-  runtime: readonly string[],
-  types: readonly string[],
+  entrances: readonly Entrance[],
 ): { readonly problems: readonly string[]; readonly output: string } => {
   const folder = mkdtempSync(join(tmpdir(), 'examples-'));
   try {
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     cpSync(join(root, 'test/support/inventory.proto'), join(folder, 'inventory.proto'));
-    const names = [...runtime, ...types.map((name) => `type ${name}`)];
     const functions = examples.map(
       ({ of, code }, at) => `// ${of}
 const example${at} = async (mesh: Mesh, inventory: Client<Inventory>): Promise<void> => {
@@ -80,7 +90,7 @@ ${code}
     const file = join(folder, 'examples.ts');
     writeFileSync(
       file,
-      `${before(names)}
+      `${before(entrances)}
 ${functions.join('\n')}
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { openServer } from ${JSON.stringify(join(root, 'sdk/serve.ts'))};

@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { flagsOf } from '../../../sdk/flags.ts';
 import { eventually } from '../../support/eventually.ts';
+import { startReceiver, type Told } from '../../support/otlp.ts';
 import { sumOf } from '../../support/sidecars.ts';
 import { go, python } from '../tools.ts';
 import { type Chain, nodeHop, startChain } from './chain.ts';
@@ -125,5 +126,64 @@ describe.skipIf(missing.length > 0)('five services in three languages, each with
     const hops = await running.caller.run(order('order-9'), () => first.call({}));
     expect(hops.map(flagsAt)).toEqual(Array(5).fill('express,off'));
     expect(sumOf(running.links[2]!.sidecar, 'outrigger_flags_refused_total')).toBeGreaterThan(0);
+  }, 120_000);
+
+  it('are one trace at a collector, with the retry in it and every parent there', async () => {
+    const receiver = await startReceiver();
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', receiver.endpoint);
+    vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc');
+    vi.stubEnv('OTEL_BSP_SCHEDULE_DELAY', '20');
+    try {
+      const { caller } = await start({
+        hop1: { env: { OTEL_SERVICE_NAME: 'hop1' } },
+        hop3: { env: { OTEL_SERVICE_NAME: 'hop3' } },
+        hop4: { settings: { policies: { hop5: { idempotent: true, retry: { 'first-wait': '10ms' } } } } },
+        hop5: { env: { FAILURES: '1', OTEL_SERVICE_NAME: 'hop5' } },
+      });
+      await caller.run(order('order-10'), () => caller.client(Hop, 'hop1').call({}));
+      const own = (): readonly Told[] => {
+        const first = receiver.spans.find(
+          ({ attributes }) => attributes['outrigger.correlation_id'] === 'order-10',
+        );
+        return first === undefined ? [] : receiver.spans.filter(({ trace }) => trace === first.trace);
+      };
+      const rootsOf = (spans: readonly Told[]): readonly Told[] =>
+        spans.filter(({ parent }) => !spans.some(({ id }) => id === parent));
+      const isWhole = (spans: readonly Told[]): boolean =>
+        ['web', 'hop1', 'hop2', 'hop3', 'hop4', 'hop5'].every((name) =>
+          spans.some(({ service }) => service === name),
+        ) && rootsOf(spans).length === 1;
+      await eventually(
+        () => isWhole(own()) && own().filter(({ error }) => error).length >= 3,
+        'one whole trace',
+      );
+      const spans = own();
+      expect(rootsOf(spans).map(({ kind, service }) => [kind, service])).toEqual([
+        ['SPAN_KIND_CLIENT', 'web'],
+      ]);
+      const attempts = spans.filter(
+        ({ service, attributes }) => service === 'hop4' && attributes['outrigger.attempt'] !== undefined,
+      );
+      const [failed, again] = [...attempts].sort((one, other) => one.begunAt - other.begunAt);
+      expect([attempts.length, failed!.error, again!.error, again!.links]).toEqual([
+        2,
+        true,
+        false,
+        [failed!.id],
+      ]);
+      // Each of them was served, by a sidecar and by its app.
+      for (const attempt of attempts) {
+        const [server] = spans.filter(({ parent }) => parent === attempt.id);
+        expect([server!.service, server!.kind]).toEqual(['hop5', 'SPAN_KIND_SERVER']);
+        expect(spans.filter(({ parent }) => parent === server!.id).map(({ kind }) => kind)).toEqual([
+          'SPAN_KIND_SERVER',
+        ]);
+      }
+    } finally {
+      await chain?.close();
+      chain = null;
+      receiver.close();
+      vi.unstubAllEnvs();
+    }
   }, 120_000);
 });
