@@ -1,13 +1,12 @@
 import { isRegistered } from '../sidecar/core/tracing-global.ts';
 import { isTracingForbidden, tracingAskedBy } from '../sidecar/core/tracing-variables.ts';
-import type { Channel } from './channel.ts';
 import type { Context, Now } from './context.ts';
 import { type Duration, millisecondsOf } from './duration.ts';
 import { openChannel } from './grpc/channel.ts';
-import { type Grpc, loadGrpc } from './grpc/load.ts';
+import { loadGrpc } from './grpc/load.ts';
 import { Hosting } from './host.ts';
 import type { LostContext } from './lost.ts';
-import { type Mesh, makeMesh } from './mesh.ts';
+import { type Mesh, type MeshParts, makeMesh } from './mesh.ts';
 import type { ClientCall, Middleware, ServerCall } from './middleware.ts';
 import type { Tracing } from './span.ts';
 import { toStderr } from './to-stderr.ts';
@@ -57,37 +56,40 @@ export interface ConnectOptions {
 export const connect = async (options: ConnectOptions = {}): Promise<Mesh> => {
   const now: Now = () => performance.now();
   const hosting = new Hosting(options);
-  const { grpc, sidecar, channel } = await open(hosting, options);
-  const tracing = await tracingOf(process.env);
+  const { grpc, sidecar, channel, service } = await open(hosting, options);
+  const tracing = await tracingOf(process.env, service);
   return makeMesh({ options, hosting, sidecar, channel, grpc, tracing, now });
 };
 
 /** Spans where somebody is there to be told: the app's own provider, or whom the variables name. Nothing is loaded else. */
-const tracingOf = async (environment: NodeJS.ProcessEnv): Promise<Tracing | null> => {
+const tracingOf = async (environment: NodeJS.ProcessEnv, service: string): Promise<Tracing | null> => {
   const wanted = isRegistered('trace') || tracingAskedBy(environment) !== null;
   if (!wanted || isTracingForbidden(environment)) return null;
   const { openTracing } = await import('./tracing.ts');
   try {
-    return openTracing(environment);
+    return openTracing(environment, service);
   } catch (error) {
     toStderr('no traces', { error: error instanceof Error ? error.message : String(error) }, 'warn');
     return null;
   }
 };
 
+/** The way out of this process, and who the app is; empty where nobody says. */
+interface Way extends Pick<MeshParts, 'grpc' | 'sidecar' | 'channel'> {
+  readonly service: string;
+}
+
 /** The way out of this process: the sidecar's socket, or nothing but what is hosted here, for which no grpc-js is loaded. */
-const open = async (
-  hosting: Hosting,
-  { timeout = 5000, ...options }: ConnectOptions,
-): Promise<{ readonly grpc: Grpc | null; readonly sidecar: string; readonly channel: Channel }> => {
+const open = async (hosting: Hosting, { timeout = 5000, ...options }: ConnectOptions): Promise<Way> => {
   const timeoutMs = millisecondsOf(timeout, 'timeout');
   const elsewhere = options.sidecar ?? process.env['OUTRIGGER_APP'];
   const home = elsewhere === undefined ? await hosting.home(true) : null;
   const sidecar = elsewhere ?? home?.sidecar ?? '';
-  if (sidecar === '') return { grpc: null, sidecar, channel: home!.channel };
+  const service = home?.service ?? process.env['OUTRIGGER_SERVICE'] ?? '';
+  if (sidecar === '') return { grpc: null, sidecar, service, channel: home!.channel };
   try {
     const grpc = await loadGrpc();
-    return { grpc, sidecar, channel: await openChannel(grpc, sidecar, timeoutMs) };
+    return { grpc, sidecar, service, channel: await openChannel(grpc, sidecar, timeoutMs) };
   } catch (thrown) {
     await hosting.stop();
     throw thrown;

@@ -27,13 +27,13 @@ const farewellMs = 2000;
 
 /**
  * Begins to trace: with the tracer provider that the app has registered, else with one as the OTEL_* variables describe
- * it. Throws, with the remedy, where the packages are missing.
+ * it, in the name of `service` unless they say another. Throws, with the remedy, where the packages are missing.
  */
-export const openTracing = (environment: Environment): Tracing => {
+export const openTracing = (environment: Environment, service: string): Tracing => {
   const require = createRequire(import.meta.url);
   try {
     const api: typeof Api = require('@opentelemetry/api');
-    if (!isRegistered('trace')) start(require('@opentelemetry/sdk-node'), environment);
+    if (!isRegistered('trace')) start(require('@opentelemetry/sdk-node'), environment, service);
     return new AppTracing(api);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
@@ -45,8 +45,7 @@ export const openTracing = (environment: Environment): Tracing => {
 };
 
 /** For the whole app: its own spans go the same way. Metrics and logs are the app's affair. */
-const start = ({ NodeSDK }: typeof Sdk, environment: Environment): void => {
-  const service = environment['OUTRIGGER_SERVICE'] ?? '';
+const start = ({ NodeSDK }: typeof Sdk, environment: Environment, service: string): void => {
   const sdk = new NodeSDK({
     ...(service !== '' && !namesService(environment) && { serviceName: service }),
     metricReaders: [],

@@ -25,6 +25,11 @@ export class LocalHome {
     return this.#embedded.sidecar;
   }
 
+  /** Who the app is; empty where nobody says. */
+  get service(): string {
+    return this.#embedded.service?.name ?? '';
+  }
+
   /** Where the app's own sidecar looks for a service; null where it does not. */
   placeOf(
     service: string,
