@@ -10,7 +10,7 @@ beforeEach(async () => {
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', receiver.endpoint);
   vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc');
   vi.stubEnv('OTEL_BSP_SCHEDULE_DELAY', '20');
-  const policies = { echo: { idempotent: true, hedge: { after: '250ms' } } };
+  const policies = { echo: { idempotent: true, hedge: { after: '1500ms' } } };
   mesh = await twoSidecars({ instances: 2, caller: { balance: 'round-robin', policies } });
 });
 afterEach(async () => {
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 it('both attempts of a hedged call are below it, the second linked to the first, and the slower one was cancelled', async () => {
-  mesh.apps[0]!.delayMs = 2000;
+  mesh.apps[0]!.delayMs = 10_000;
   // Round robin: one of two calls meets the slow instance first.
   for (let calls = 0; calls < 2; calls++) expect((await mesh.client.call('Unary', 'm')).code).toBe(0);
   const attempts = () =>
