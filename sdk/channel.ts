@@ -17,6 +17,8 @@ export interface End {
   readonly code: number;
   readonly message: string;
   readonly trailers: Metadata;
+  /** Who ended it, where that is known; else the trailers say. */
+  readonly decidedBy?: 'sdk' | 'wire';
   /** There was nobody to ask: no sidecar answers. */
   readonly isUnconnected?: boolean;
 }

@@ -54,7 +54,7 @@ export const makeClient = <S>(home: ClientHome, definition: object, service: str
     const call = (request: Messages, options: CallOptions): Promise<Messages> =>
       make({ service, method: path, requestStream, responseStream, request, options });
     client[method.name] = responseStream
-      ? (request: Messages, options: CallOptions = {}) => lazily(() => call(request, options))
+      ? (request: Messages, options: CallOptions = {}) => onceRead(() => call(request, options))
       : async (request: Messages, options: CallOptions = {}) => call(request, options);
   }
   return client as Client<S>;
@@ -63,6 +63,17 @@ export const makeClient = <S>(home: ClientHome, definition: object, service: str
 const makeCall = async (home: ClientHome, method: MethodShape, call: ClientCall): Promise<Messages> => {
   const context = home.contexts.getStore() ?? null;
   home.begun(context, method.path);
+  const begin = (): Messages => beginCall(home, method, call, context);
+  // Middleware may never look at the answers.
+  return method.responseStream ? onceRead(begin) : begin();
+};
+
+const beginCall = (
+  home: ClientHome,
+  method: MethodShape,
+  call: ClientCall,
+  context: LiveContext | null,
+): Messages => {
   const outbound = new Outbound(context, call.service, method.path, call.options, home.now);
   const span = home.tracing?.made(call.service, method.path, context) ?? null;
   if (span === null) return answerOf(home, method, call, outbound);
@@ -93,9 +104,9 @@ const answerOf = (home: ClientHome, method: MethodShape, call: ClientCall, outbo
  * The answers of a call that begins with the first look at them: a stream that nobody reads is never opened, and holds
  * nothing. It is made in the context of whoever asked for it, wherever it is read.
  */
-const lazily = (call: () => Promise<Messages>): AsyncGenerator<unknown, void, undefined> => {
+const onceRead = (begin: () => unknown): AsyncGenerator<unknown, void, undefined> => {
   const within = AsyncLocalStorage.snapshot();
   return (async function* () {
-    yield* (await within(call)) as AsyncIterable<unknown>;
+    yield* (await within(begin)) as AsyncIterable<unknown>;
   })();
 };

@@ -17,6 +17,7 @@ export class Exchange implements CallListener {
   readonly #outbound: Outbound;
   readonly #sidecar: string;
   readonly #line: Line;
+  #isOpen = false;
   #end: End | null = null;
   /** What the app's own requests threw. */
   #broken: unknown = nothing;
@@ -41,6 +42,7 @@ export class Exchange implements CallListener {
     this.#sidecar = sidecar;
     const only = method.requestStream ? null : this.#encoded(requests);
     this.#line = open(this);
+    this.#isOpen = true;
     outbound.watch(() => this.#line.cancel());
     if (only === null) void this.#feed(requests as Requests).catch((thrown: unknown) => this.#break(thrown));
     else {
@@ -52,7 +54,11 @@ export class Exchange implements CallListener {
   // What the channel says.
 
   headers(metadata: Metadata): void {
-    this.#outbound.options.onHeaders?.(metadata);
+    try {
+      this.#outbound.options.onHeaders?.(metadata);
+    } catch (thrown) {
+      this.#break(thrown);
+    }
   }
 
   message(octets: Buffer): void {
@@ -63,11 +69,19 @@ export class Exchange implements CallListener {
   ended(end: End): void {
     this.#end = end;
     this.#outbound.over();
-    this.#outbound.options.onTrailers?.(end.trailers);
+    try {
+      this.#outbound.options.onTrailers?.(end.trailers);
+    } catch (thrown) {
+      if (this.#broken === nothing) this.#broken = thrown;
+    }
     this.#wake();
     this.#wakeWriter?.();
     const requests = this.#requests;
-    if (requests !== null) Promise.resolve(requests.return?.()).catch(() => {});
+    // Later: the call may have ended while they were asked for the next one.
+    if (requests !== null)
+      Promise.resolve()
+        .then(() => requests.return?.())
+        .catch(() => {});
   }
 
   // What the app hears.
@@ -82,6 +96,7 @@ export class Exchange implements CallListener {
     }
     const end = this.#end!;
     if (end.code !== Code.OK) throw this.#failure(end);
+    if (this.#broken !== nothing) throw this.#broken;
     if (octets === null) throw this.#ours(Code.INTERNAL, 'the peer said OK and sent no message');
     return this.#decoded(octets);
   }
@@ -95,6 +110,7 @@ export class Exchange implements CallListener {
         yield this.#decoded(octets);
       }
       if (this.#end!.code !== Code.OK) throw this.#failure(this.#end!);
+      if (this.#broken !== nothing) throw this.#broken;
     } finally {
       if (this.#end === null) this.#line.cancel();
       this.#outbound.over();
@@ -175,7 +191,7 @@ export class Exchange implements CallListener {
     const { facts } = this.#outbound;
     return new MeshError(code, `${facts.method} of '${facts.service}': ${message}`, {
       ...facts,
-      reached: code !== Code.INVALID_ARGUMENT,
+      reached: this.#isOpen,
       ...(cause === undefined ? {} : { cause }),
     });
   }

@@ -176,7 +176,7 @@ const withSpent = (code: number, message: string, trailers: Metadata): string =>
 
 /** What a failed call says of itself, in our words. `sidecar`: the address that was dialled. */
 export const meshErrorOf = (
-  { code, message, trailers, isUnconnected }: End,
+  { code, message, trailers, isUnconnected, decidedBy }: End,
   sidecar: string,
   facts: Pick<MeshErrorFacts, 'service' | 'method' | 'correlationId'>,
 ): MeshError => {
@@ -190,7 +190,7 @@ export const meshErrorOf = (
   const reached = trailers.text('x-outrigger-reached') !== 'false';
   return new MeshError(code, withSpent(code, message, trailers), {
     ...facts,
-    decidedBy: from === 'wire' || from === 'mesh' ? from : reached ? 'peer' : 'mesh',
+    decidedBy: decidedBy ?? (from === 'wire' || from === 'mesh' ? from : reached ? 'peer' : 'mesh'),
     reached,
     attempts: Number(trailers.text('x-outrigger-attempts')) || 0,
     endpoint: trailers.text('x-outrigger-endpoint'),

@@ -102,8 +102,17 @@ export const makeMesh = ({ options, hosting, sidecar, channel, grpc, tracing, no
     now,
     middleware: options.serverMiddleware ?? [],
     tracing,
-    onError:
-      options.onError ?? ((error) => toStderr('a method threw', { ...logMixin(), error: wordsOf(error) })),
+    onError: (error, context) => {
+      const tell = (): void => toStderr('a method threw', { ...logMixin(), error: wordsOf(error) });
+      if (options.onError === undefined) return tell();
+      try {
+        options.onError(error, context);
+      } catch (thrown) {
+        // Whoever hears of errors must not make another: the caller waits for an answer.
+        toStderr('onError threw', { error: wordsOf(thrown) });
+        tell();
+      }
+    },
     serving: () => lost?.serving() ?? nothing,
   };
   return {
@@ -141,7 +150,14 @@ const targetless =
   "'outrigger run', or set OUTRIGGER_APP or OUTRIGGER_CONFIG";
 
 const lostContexts = ({ onLostContext }: ConnectOptions): LostContexts | null => {
-  if (onLostContext !== undefined) return new LostContexts(onLostContext);
+  if (onLostContext !== undefined)
+    return new LostContexts((lost) => {
+      try {
+        onLostContext(lost);
+      } catch (thrown) {
+        toStderr('onLostContext threw', { error: wordsOf(thrown) });
+      }
+    });
   if (process.env['OUTRIGGER_DEV'] !== '1') return null;
   return new LostContexts((lost) =>
     toStderr('a call lost its context: make it inside the call that it is for, or inside mesh.run', {

@@ -130,13 +130,24 @@ const writeAll = async (
       `${method.path} answers with a stream: return an async iterable, as async function* does`,
     );
   const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-  visit.call.signal.addEventListener('abort', () => {
+  let isOver = false;
+  const leave = (): void => {
+    if (isOver) return;
+    isOver = true;
     Promise.resolve(iterator.return?.()).catch(() => {});
-  });
-  for (;;) {
-    const { done, value } = await iterator.next();
-    if (done || visit.over) return;
-    await incoming.write(encoded(method, value));
+  };
+  visit.call.signal.addEventListener('abort', leave);
+  try {
+    for (;;) {
+      const { done, value } = await iterator.next();
+      isOver ||= done === true;
+      if (isOver || visit.over) return;
+      await incoming.write(encoded(method, value));
+    }
+  } finally {
+    // Also when it could not be written: whoever yields has something to close.
+    leave();
+    visit.call.signal.removeEventListener('abort', leave);
   }
 };
 

@@ -67,7 +67,7 @@ export class Outbound {
 
   /** Why the call must not be made at all, or null. */
   refusal(): MeshError | null {
-    for (const [signal, why] of this.#signals) if (signal.aborted) return this.#aborted(why);
+    for (const [signal, why] of this.#signals) if (signal.aborted) return this.#aborted(why, false);
     if (this.#deadlineAt > this.#now()) return null;
     return new MeshError(
       Code.DEADLINE_EXCEEDED,
@@ -87,7 +87,7 @@ export class Outbound {
     if (this.#signals.length === 0) return;
     this.#stops = this.#signals.map(([signal, why]) => {
       const abort = (): void => {
-        this.#cancelled ??= this.#aborted(why);
+        this.#cancelled ??= this.#aborted(why, true);
         this.over();
         cancel();
       };
@@ -108,8 +108,8 @@ export class Outbound {
     return this.#cancelled;
   }
 
-  #aborted(why: string): MeshError {
-    return new MeshError(Code.CANCELLED, why, { ...this.facts, reached: true });
+  #aborted(why: string, reached: boolean): MeshError {
+    return new MeshError(Code.CANCELLED, why, { ...this.facts, reached });
   }
 }
 

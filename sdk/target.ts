@@ -42,9 +42,10 @@ const inContext =
     const deadline = Math.min(own, Number.isFinite(leftMs) ? Date.now() + leftMs : own);
     const call = new grpc.InterceptingCall(nextCall({ ...options, deadline }), {
       start: (metadata, _, next) => {
-        for (const [name, value] of outbound.metadata)
-          if (metadata.get(name).length === 0) metadata.set(name, value);
-        next(metadata, {
+        // The app may use its object for other calls.
+        const said = metadata.clone();
+        for (const [name, value] of outbound.metadata) if (said.get(name).length === 0) said.set(name, value);
+        next(said, {
           onReceiveStatus: (status, pass) => {
             outbound.over();
             span?.ended(status.code, status.details);

@@ -1,4 +1,5 @@
 import { pause } from './consul/pause.ts';
+import { appLoadMethod } from './core/contract.ts';
 import type { Kit } from './core/kit.ts';
 import type { Link } from './core/link.ts';
 import { messagesIn } from './core/messages.ts';
@@ -12,7 +13,7 @@ const everyMs = 5000;
 
 const question: Question = {
   what: 'a question for its load',
-  method: '/outrigger.v1.App/Load',
+  method: appLoadMethod,
   messages: [new Uint8Array(0)],
   mostBytes: 256,
   longer: 'ended',

@@ -58,7 +58,7 @@ export interface Embedded extends WayWithin {
 /** Opens the part of the mesh that runs in an app's own process. Rejects with all that is wrong with the file. */
 export const embed = async (options: EmbedOptions): Promise<Embedded> => {
   const { file, service, startsSidecar, consulToken, kit } = options;
-  if (file === undefined) return embedBare(service, kit ?? realKit(silent));
+  if (file === undefined) return embedBare(service, kit);
   const path = resolve(file);
   const overlay = service === undefined ? {} : { service };
   return startsSidecar ? embedSidecar(path, overlay, consulToken) : embedBeside(path, overlay);
@@ -70,7 +70,7 @@ const standardDrainMs = 15_000;
 type Said = Pick<Settings, 'service' | 'limits' | 'faults' | 'log' | 'flagging'>;
 
 /** Without a file: everything has its default. */
-const embedBare = (own: EmbedOptions['service'], kit: Kit): Embedded => {
+const embedBare = (own: EmbedOptions['service'], kit?: Kit): Embedded => {
   const limits = defaultLimits();
   const settings: Said = {
     service: own === undefined ? null : { name: own.name, app: null, check: 'none' },
@@ -80,7 +80,9 @@ const embedBare = (own: EmbedOptions['service'], kit: Kit): Embedded => {
     flagging: { file: null, targetingKey: null, deciders: null, testers: [] },
   };
   const words: StaticWords = { services: null, intentions: null, flags: {} };
-  return standalone(settings, kit, () => staticSource(words), nobodyElse, standardDrainMs);
+  // A test's time stands still, and nobody waits for calls that hang in it.
+  const drainMs = kit === undefined ? standardDrainMs : 0;
+  return standalone(settings, kit ?? realKit(silent), () => staticSource(words), nobodyElse, drainMs);
 };
 
 /** Beside a sidecar of another process: the file says of calls within what it says of those that leave. */

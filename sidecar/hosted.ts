@@ -46,8 +46,10 @@ export class Hosted {
     return view;
   }
 
-  remove(service: string): void {
-    if (!this.apps.delete(service)) return;
+  remove(service: string, accept: Accept): void {
+    // Another may have taken the name since.
+    if (this.apps.get(service) !== accept) return;
+    this.apps.delete(service);
     this.intakes.delete(service);
     this.#facts.delete(service);
     this.#views = new Map([...this.#views].filter(([name]) => name !== service));

@@ -148,7 +148,7 @@ export const openWayWithin = (ground: WithinGround): WayWithin => {
         );
       const view = hosted.add(service, accept, facts);
       hosted.intakes.set(service, intoService(view));
-      return () => hosted.remove(service);
+      return () => hosted.remove(service, accept);
     },
     close: (reason) => {
       for (const stop of unfollow) stop();

@@ -3,6 +3,7 @@ import { encodeTimeout } from '../../sidecar/core/grpc-timeout.ts';
 import { Code } from '../../sidecar/core/status.ts';
 import type { CallHead, CallListener, Channel, Line } from '../channel.ts';
 import { MeshError } from '../mesh-error.ts';
+import { closedBefore, refusedLine } from '../refused-line.ts';
 import { channelOptions, fromGrpc, type Grpc, toGrpc } from './load.ts';
 
 /** The longest wait of a timer: 2^31 - 1 ms, less what is added. */
@@ -11,7 +12,7 @@ const longestMs = 2 ** 31 - 1000;
 const graceMs = 100;
 
 /** How grpc-js words what it decided itself, without the sidecar. */
-const withoutSidecar = /^(No connection established|Name resolution failed|Channel has been shut down)/;
+const withoutSidecar = /^(No connection established|Name resolution failed)/;
 
 /**
  * Dials the sidecar. Rejects after `timeoutMs` with where it looked. Below grpc-js's client, at its channel: messages
@@ -24,9 +25,14 @@ export const openChannel = async (grpc: Grpc, sidecar: string, timeoutMs: number
     'grpc.use_local_subchannel_pool': 1,
   });
   await ready(grpc, channel, sidecar, timeoutMs);
+  let isClosed = false;
   return {
-    open: (head, listener) => openCall(grpc, channel, head, listener),
-    close: () => channel.close(),
+    open: (head, listener) =>
+      isClosed ? refusedLine(listener, closedBefore) : openCall(grpc, channel, head, listener),
+    close: () => {
+      isClosed = true;
+      channel.close();
+    },
   };
 };
 
@@ -61,7 +67,9 @@ const openCall = (
   // Not grpc-js's own deadline: it would end the call in the moment in which the sidecar says who had the time.
   const timer = leftMs > longestMs ? null : setTimeout(expire, leftMs + graceMs);
   if (timer !== null) said.set('grpc-timeout', encodeTimeout(leftMs));
+  let isExpired = false;
   function expire(): void {
+    isExpired = true;
     call.cancelWithStatus(
       grpc.status.DEADLINE_EXCEEDED,
       `the sidecar did not answer within ${graceMs} ms after the deadline`,
@@ -76,7 +84,12 @@ const openCall = (
         code,
         message: details,
         trailers: fromGrpc(trailers),
-        isUnconnected: code === grpc.status.UNAVAILABLE && withoutSidecar.test(details),
+        // Its own word has no trailers: a peer may write the same text, and a sidecar says more.
+        isUnconnected:
+          code === grpc.status.UNAVAILABLE &&
+          Object.keys(trailers.getMap()).length === 0 &&
+          withoutSidecar.test(details),
+        ...(isExpired && { decidedBy: 'sdk' as const }),
       });
     },
   });

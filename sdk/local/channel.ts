@@ -6,6 +6,7 @@ import type { CallLimits } from '../../sidecar/index.ts';
 import { type Abort, ErrorCode, type Opener, type StreamEnd, type StreamListener } from '../../wire/index.ts';
 import type { CallHead, CallListener, Channel, End, Line } from '../channel.ts';
 import { Metadata } from '../metadata.ts';
+import { closedBefore, refusedLine } from '../refused-line.ts';
 import { excessOf, type Fields, fieldIn, readMetadata, writeMetadata } from './fields.ts';
 import { Messages } from './messages.ts';
 
@@ -28,11 +29,11 @@ export class LocalChannel implements Channel {
   }
 
   open(head: CallHead, listener: CallListener): Line {
-    if (this.#isClosed) return refusedLine(listener, Code.UNAVAILABLE, closedBefore);
-    if (!this.#hosts(head.service)) return refusedLine(listener, Code.UNAVAILABLE, homeless(head.service));
+    if (this.#isClosed) return refusedLine(listener, closedBefore);
+    if (!this.#hosts(head.service)) return refusedLine(listener, homeless(head.service));
     const fields = requestOf(head);
     const tooLong = excessOf(fields, this.#limits);
-    if (tooLong !== '') return refusedLine(listener, Code.RESOURCE_EXHAUSTED, `the metadata ${tooLong}`);
+    if (tooLong !== '') return refusedLine(listener, `the metadata ${tooLong}`, Code.RESOURCE_EXHAUSTED);
     if (this.#running++ === 0) this.#alive.ref();
     return new LocalLine(this.#caller, fields, listener, this.#limits.messageBytes, this.#over);
   }
@@ -61,18 +62,9 @@ export class LocalChannel implements Channel {
 /** The longest that Node takes, some 25 days. */
 const longestInterval = 2 ** 31 - 1;
 
-const closedBefore = 'the mesh of this process was closed: make no calls behind mesh.close()';
-
 const homeless = (service: string): string =>
   `this process does not host '${service}' (mesh.host), and has no sidecar that could find it: start the app with ` +
   "'outrigger run', set OUTRIGGER_APP to a sidecar's app listener, or OUTRIGGER_CONFIG to a settings file";
-
-/** A call that cannot begin. */
-const refusedLine = (listener: CallListener, code: Code, message: string): Line => {
-  const trailers = new Metadata({ 'x-outrigger-reached': 'false', 'x-outrigger-from': 'mesh' });
-  queueMicrotask(() => listener.ended({ code, message, trailers }));
-  return { send: () => {}, end: () => {}, read: () => {}, cancel: () => {} };
-};
 
 /** One call to a service of this process. */
 class LocalLine implements Line, StreamListener {
@@ -183,7 +175,7 @@ class LocalLine implements Line, StreamListener {
   #break(reset: number, code: number, message: string): void {
     if (this.#isOver) return;
     this.#stream.reset(reset);
-    this.#finish({ code, message, trailers: new Metadata() });
+    this.#finish({ code, message, trailers: new Metadata(), decidedBy: 'sdk' });
   }
 
   #finish(end: End): void {

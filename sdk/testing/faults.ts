@@ -55,12 +55,14 @@ export class Faults {
 
   /** The same methods, as they are with what is wrong. */
   around(service: string, methods: object): object {
-    return Object.fromEntries(
-      Object.entries(methods as Record<string, Answer>).map(([name, answer]) => [
-        name,
-        (input: unknown, call: InboundCall) => this.#answer(service, input, call, answer.bind(methods)),
-      ]),
-    );
+    return new Proxy(methods, {
+      get: (of, name) => {
+        const answer: unknown = Reflect.get(of, name);
+        if (typeof answer !== 'function') return answer;
+        return (input: unknown, call: InboundCall) =>
+          this.#answer(service, input, call, answer.bind(of) as Answer);
+      },
+    });
   }
 
   async #answer(service: string, input: unknown, call: InboundCall, answer: Answer): Promise<unknown> {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { type DescribedMethod, readFileSet, readMethods } from './descriptors.ts';
 import { isMethodPath } from './method-path.ts';
 
+/** What only an app's own sidecar may ask it. */
+export const appLoadMethod = '/outrigger.v1.App/Load';
+
 /** What a contract says of one method. */
 export interface MethodFacts {
   /** One message each way. */

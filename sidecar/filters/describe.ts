@@ -1,6 +1,6 @@
 import type { Call } from '../core/call.ts';
 import type { Cell } from '../core/cell.ts';
-import { type Contract, contractMethod } from '../core/contract.ts';
+import { appLoadMethod, type Contract, contractMethod } from '../core/contract.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Life, Waiter } from '../core/life.ts';
 import { framed } from '../core/messages.ts';
@@ -15,20 +15,22 @@ export interface DescribeSettings {
 }
 
 /**
- * Tells a caller's sidecar the contract of our app.
+ * Tells a caller's sidecar the contract of our app, and keeps from callers what only we ask it.
  *
  * Above   authorize: so that whoever may connect may read it, and the app sees nothing of it
  * Reads   the method
- * Answers the contract to /outrigger.v1.Contract/Get; NOT_FOUND where none is known
+ * Answers the contract to /outrigger.v1.Contract/Get; NOT_FOUND where none is known; UNIMPLEMENTED to
+ *         /outrigger.v1.App/Load
  * Counts  nothing
  * Keeps   the latest contract as it is sent, one for all who ask
  * Status  alpha
  *
- * A call to any other method costs one comparison.
+ * A call to any other method costs two comparisons.
  */
 export const describe = (settings?: DescribeSettings): Filter<Call> => {
   let sent: { readonly contract: Contract; readonly message: Buffer } | null = null;
   return function describe(call, next) {
+    if (call.method === appLoadMethod) return refusal(notYours);
     if (call.method !== contractMethod) return next(call);
     const contract = settings?.contract.value ?? null;
     if (contract === null)
@@ -37,6 +39,8 @@ export const describe = (settings?: DescribeSettings): Filter<Call> => {
     return Promise.resolve(new OneMessage(sent.message, call.life));
   };
 };
+
+const notYours = refused(Code.UNIMPLEMENTED, `${appLoadMethod} is for the sidecar of the app alone`);
 
 /** Octets that wait for one caller at most: whoever asks and does not read costs no more than that. */
 const mostAhead = 64 * 1024;

@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs';
+import { UsageError } from '../exit.ts';
 
 /** Types of TypeScript for what proto-loader makes of each scalar. Ref: the SDK's `loadProto`: 64-bit numbers as numbers. */
 const scalars: Readonly<Record<string, string>> = {
@@ -32,7 +33,6 @@ export const writeTypes = (file: string, root: protobuf.Root): string => {
 
 const visit = (space: protobuf.NamespaceBase, see: (each: protobuf.ReflectionObject) => void): void => {
   for (const each of space.nestedArray) {
-    // Types that a map field makes for itself are no types of their own.
     see(each);
     if (each instanceof protobuf.Namespace) visit(each, see);
   }
@@ -54,6 +54,24 @@ class Names {
       taken.set(nested(each), (taken.get(nested(each)) ?? 0) + 1);
     });
     for (const each of all) this.#names.set(each, taken.get(nested(each)) === 1 ? nested(each) : full(each));
+    this.#check();
+  }
+
+  /** Two interfaces of one name would silently be one. */
+  #check(): void {
+    const seen = new Map<string, string>();
+    for (const [each, name] of this.#names) {
+      const derived =
+        each instanceof protobuf.Type ? 'Init' : each instanceof protobuf.Service ? 'Server' : null;
+      for (const written of derived === null ? [name] : [name, name + derived]) {
+        const other = seen.get(written);
+        if (other !== undefined && other !== each.fullName)
+          throw new UsageError(
+            `${other.slice(1)} and ${each.fullName.slice(1)} would both be the type ${written}: rename one of them`,
+          );
+        seen.set(written, each.fullName);
+      }
+    }
   }
 
   of(each: protobuf.ReflectionObject): string {

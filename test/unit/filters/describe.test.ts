@@ -2,7 +2,7 @@ import * as loader from '@grpc/proto-loader';
 import { expect, it, describe as story } from 'vitest';
 import { messageShape, protoFile } from '../../../sidecar/control/grpc.ts';
 import { Cell } from '../../../sidecar/core/cell.ts';
-import { type Contract, contractMethod, contractOf } from '../../../sidecar/core/contract.ts';
+import { appLoadMethod, type Contract, contractMethod, contractOf } from '../../../sidecar/core/contract.ts';
 import { messagesIn } from '../../../sidecar/core/messages.ts';
 import { readMessage, textOf } from '../../../sidecar/core/protobuf.ts';
 import type { Reply } from '../../../sidecar/core/reply.ts';
@@ -28,7 +28,10 @@ keepsTheFilterContract('describe', {
 keepsTheFilterContract('describe', {
   make: () => describe(),
   call: ({ clock }) => newCall(clock),
-  refused: { 'asks where nothing is known': ({ clock }) => newCall(clock, { method: contractMethod }) },
+  refused: {
+    'asks where nothing is known': ({ clock }) => newCall(clock, { method: contractMethod }),
+    'asks what only our own sidecar may': ({ clock }) => newCall(clock, { method: appLoadMethod }),
+  },
 });
 
 /** A caller that asks, and lets what it is sent leave as far as the test says. */

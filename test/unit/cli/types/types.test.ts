@@ -157,4 +157,18 @@ describe('outrigger types', () => {
     expect(() => types([join(folder, 'a.proto')], {}, () => {})).toThrow(/a\.proto: .*mesage.*line 1/);
     expect(() => types([join(folder, 'b.proto')], {}, () => {})).toThrow(/b\.proto: .*c\.proto/);
   });
+
+  it.each([
+    [
+      'message Order { message Line {} } message OrderLine {}',
+      /shop\.v1\.Order\.Line and shop\.v1\.OrderLine would both be the type/,
+    ],
+    [
+      'message Foo {} message FooInit {}',
+      /shop\.v1\.Foo and shop\.v1\.FooInit would both be the type FooInit: rename one/,
+    ],
+  ])('refuses names that would be one: %s', (text, why) => {
+    const folder = folderOf({ 'a.proto': `syntax = "proto3"; package shop.v1; ${text}` });
+    expect(() => types([join(folder, 'a.proto')], {}, () => {})).toThrow(why);
+  });
 });
