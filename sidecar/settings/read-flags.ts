@@ -73,14 +73,18 @@ const contentOf = (
   return { content: page.content ?? {}, page };
 };
 
-/** A page that is made when it is asked where something stands. */
-const latePage = (text: string): Page => ({
-  content: undefined,
-  faults: [],
-  locate: (path) => readPage(text).locate(path),
-  locateKey: (path, key) => readPage(text).locateKey(path, key),
-  has: (path) => readPage(text).has(path),
-});
+/** A page that is made when it is first asked where something stands. */
+const latePage = (text: string): Page => {
+  let page: Page | null = null;
+  const made = (): Page => (page ??= readPage(text));
+  return {
+    content: undefined,
+    faults: [],
+    locate: (path) => made().locate(path),
+    locateKey: (path, key) => made().locateKey(path, key),
+    has: (path) => made().has(path),
+  };
+};
 
 /** Stands for a page that would take too long to make: everything is said to be in its first line. */
 const longPage: Page = {
