@@ -1,7 +1,7 @@
 import type { EndpointView } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
+import { type RandomHex, randomHex } from '../core/random-hex.ts';
 import { Code, type Status } from '../core/status.ts';
-import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 import { asker, type Question } from './question.ts';
 
 /** What an app says of itself; `unknown` when it does not serve health, or not to us. */

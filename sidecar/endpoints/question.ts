@@ -5,12 +5,12 @@ import type { Kit } from '../core/kit.ts';
 import { Life } from '../core/life.ts';
 import { framed } from '../core/messages.ts';
 import { unruled } from '../core/policy.ts';
+import { type RandomHex, randomHex } from '../core/random-hex.ts';
 import type { Fields, Reply, ReplySink } from '../core/reply.ts';
 import { noRoutes } from '../core/routes.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { Code, ended, type Status } from '../core/status.ts';
 import type { Timer } from '../core/wheel.ts';
-import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 
 /** What the mesh itself asks of an app or of another sidecar. */
 export interface Question {

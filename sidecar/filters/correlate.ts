@@ -2,10 +2,10 @@ import type { Call } from '../core/call.ts';
 import { cleanId } from '../core/clean-id.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Kit } from '../core/kit.ts';
+import { type RandomHex, randomHex } from '../core/random-hex.ts';
 import { bounded } from '../policies/baggage.ts';
 import { idIn, withId } from '../policies/correlation.ts';
 import { withHops } from '../policies/hops.ts';
-import { type RandomHex, randomHex } from '../policies/random-hex.ts';
 import { validTraceparent } from '../policies/traceparent.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { randomHex } from './random-hex.ts';
+import { randomHex } from '../core/random-hex.ts';
 
 /** Tokens of inbound calls: unique in this process, and not to be met in another by chance. */
 export const callTokens = (): (() => string) => {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type * as Api from '@opentelemetry/api';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import type { Kit } from '../core/kit.ts';
 import type { LogFields } from '../core/log.ts';
+import { randomHex } from '../core/random-hex.ts';
 import type { Tracer } from '../core/trace.ts';
 import { isRegistered } from '../core/tracing-global.ts';
 import {
@@ -114,6 +114,7 @@ interface OwnProvider {
 /** A provider as the variables describe it, which nobody else in this process can see. */
 const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
   let root = '';
+  const hex = randomHex();
   const node = new sdk.NodeSDK({
     ...(service !== '' && { serviceName: service }),
     // Who asks for a span has decided that there is one: the variables' sampler was asked before.
@@ -122,9 +123,9 @@ const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
       generateTraceId: () => {
         const id = root;
         root = '';
-        return id || randomHex(16);
+        return id || hex(16);
       },
-      generateSpanId: () => randomHex(8),
+      generateSpanId: () => hex(8),
     },
     // Metrics and logs are the variables' too, but not ours: a sidecar has its own.
     metricReaders: [],
@@ -146,8 +147,6 @@ const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
 /** What is registered stands behind a proxy. */
 const delegateOf = (provider: Api.TracerProvider): Api.TracerProvider =>
   'getDelegate' in provider ? (provider as Api.ProxyTracerProvider).getDelegate() : provider;
-
-const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
 
 /** Waits for `work`, but no longer than `ms`. Answers what was wrong, or null. */
 const within = (work: Promise<unknown>, ms: number): Promise<string | null> =>

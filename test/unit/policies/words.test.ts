@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cleanId } from '../../../sidecar/core/clean-id.ts';
 import { editsBetween, nearNames } from '../../../sidecar/core/near-names.ts';
+import { randomHex } from '../../../sidecar/core/random-hex.ts';
 import { bounded, carries, joined } from '../../../sidecar/policies/baggage.ts';
 import { decisive } from '../../../sidecar/policies/precedence.ts';
-import { randomHex } from '../../../sidecar/policies/random-hex.ts';
 import { nameInAuthority, plainName } from '../../../sidecar/policies/service-name.ts';
 import { validTraceparent } from '../../../sidecar/policies/traceparent.ts';
 
