@@ -1,7 +1,4 @@
-/** What names begin with in baggage that are flags. */
-const prefix = 'ff.';
-/** The member that says by which definitions they were decided, and by whom. */
-const mark = 'outrigger.flags';
+import { flagMark, flagPrefix, membersOf } from '../sidecar/core/baggage-members.ts';
 
 const yes: ReadonlySet<string> = new Set(['on', 'true', 'yes', 'enabled']);
 const no: ReadonlySet<string> = new Set(['off', 'false', 'no', 'disabled']);
@@ -66,20 +63,13 @@ export class Flags implements Iterable<[flag: string, variant: string]> {
  */
 export const flagsOf = (baggage: string): Flags => {
   const variants = new Map<string, string>();
-  if (!baggage.includes(prefix) && !baggage.includes(mark)) return none;
+  if (!baggage.includes(flagPrefix) && !baggage.includes(flagMark)) return none;
   let version = '';
-  for (const member of baggage.split(',')) {
-    const [pair = ''] = member.split(';', 1);
-    const equals = pair.indexOf('=');
-    const name = pair.slice(0, Math.max(equals, 0)).trim();
-    if (name === mark)
-      version ||= pair
-        .slice(equals + 1)
-        .trim()
-        .split('.', 1)[0]!;
-    if (!name.startsWith(prefix)) continue;
-    const flag = decoded(name.slice(prefix.length));
-    const variant = decoded(pair.slice(equals + 1).trim());
+  for (const [name, value] of membersOf(baggage)) {
+    if (name === flagMark) version ||= value.split('.', 1)[0]!;
+    if (!name.startsWith(flagPrefix)) continue;
+    const flag = decoded(name.slice(flagPrefix.length));
+    const variant = decoded(value);
     if (flag !== null && variant !== null && !variants.has(flag)) variants.set(flag, variant);
   }
   return new Flags(variants, version);

@@ -1,3 +1,4 @@
+import { flagPrefix } from '../core/baggage-members.ts';
 import type { Call } from '../core/call.ts';
 import type { Filter, Service } from '../core/filter.ts';
 import type { FlagAnswer, FlagFacts, FlagSet } from '../core/flag-set.ts';
@@ -176,9 +177,9 @@ const fromRules = (policy: Policy, answers: readonly FlagAnswer[]): string[] =>
 const missing = (members: readonly string[], said: readonly string[]): string[] => {
   if (said.length === 0) return [...members];
   const flags = new Set(said.map((member) => answerIn(member)?.[0]));
-  return members.filter((member) => !member.startsWith('ff.') || !flags.has(answerIn(member)![0]));
+  return members.filter((member) => !member.startsWith(flagPrefix) || !flags.has(answerIn(member)![0]));
 };
 
 /** The mark stays in front, what was asked for comes next. */
 const inFront = (open: readonly string[], said: readonly string[]): string[] =>
-  open[0]?.startsWith('ff.') === false ? [open[0], ...said, ...open.slice(1)] : [...said, ...open];
+  open[0]?.startsWith(flagPrefix) === false ? [open[0], ...said, ...open.slice(1)] : [...said, ...open];

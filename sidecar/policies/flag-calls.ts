@@ -1,3 +1,4 @@
+import { flagPrefix } from '../core/baggage-members.ts';
 import type { Call } from '../core/call.ts';
 import type { FlagSet } from '../core/flag-set.ts';
 import type { Witness } from '../core/life.ts';
@@ -47,7 +48,7 @@ export class FlagCalls {
   }
 
   #pairOf({ variants }: FlagSet, member: string): Pair | null {
-    if (!member.startsWith('ff.')) return null;
+    if (!member.startsWith(flagPrefix)) return null;
     const [flag, said] = answerIn(member) ?? ['', ''];
     const known = variants.get(flag);
     if (known === undefined) return null;

@@ -1,13 +1,7 @@
+import { flagMark, flagPrefix, membersOf } from '../core/baggage-members.ts';
 import type { FlagAnswer } from '../core/flag-set.ts';
 import { bounded } from './baggage.ts';
 
-/**
- * The member of baggage that says that a call tree has its answers: the version of the definitions, and who decided:
- * `outrigger.flags=3f9a01bc.web`.
- */
-const mark = 'outrigger.flags';
-/** What members of baggage begin with that are answers: `ff.express=on`. */
-const prefix = 'ff.';
 const comma = 0x2c;
 
 /** What baggage says of flags, and the rest. */
@@ -26,15 +20,15 @@ export interface Carried {
 
 /** What `baggage` says of flags; null: nothing. */
 export const carriedIn = (baggage: string): Carried | null => {
-  if (baggage === '' || (!baggage.includes(prefix) && !baggage.includes(mark))) return null;
+  if (baggage === '' || (!baggage.includes(flagPrefix) && !baggage.includes(flagMark))) return null;
   let found = '';
   const members: string[] = [];
   let others = '';
   for (const each of baggage.split(',')) {
     const properties = each.indexOf(';');
     const plain = (properties < 0 ? each : each.slice(0, properties)).trim();
-    if (plain.startsWith(prefix)) members.push(plain);
-    else if (nameOf(plain) === mark) found = found === '' ? plain : found;
+    if (plain.startsWith(flagPrefix)) members.push(plain);
+    else if (nameOf(plain) === flagMark) found = found === '' ? plain : found;
     else others = others === '' ? each : `${others},${each}`;
   }
   if (found === '' && members.length === 0) return null;
@@ -54,10 +48,10 @@ const mostTexts = 256;
 export const flagReader = (): ((baggage: string) => Carried | null) => {
   let known: Map<string, Carried> = new Map();
   return (baggage) => {
-    const at = baggage.indexOf(mark);
+    const at = baggage.indexOf(flagMark);
     // Where anything before it may be an answer, or the mark the end of another name, it is looked at in full.
     const isEnd = at === 0 || (at > 0 && baggage.charCodeAt(at - 1) === comma);
-    if (!isEnd || baggage.lastIndexOf(prefix, at) >= 0) return carriedIn(baggage);
+    if (!isEnd || baggage.lastIndexOf(flagPrefix, at) >= 0) return carriedIn(baggage);
     const end = at === 0 ? baggage : baggage.slice(at);
     const before = at === 0 ? '' : baggage.slice(0, at - 1);
     let carried = known.get(end);
@@ -75,18 +69,18 @@ export const flagReader = (): ((baggage: string) => Carried | null) => {
 
 /** A mark as baggage says it. */
 export const markMember = (version: string, by: string): string =>
-  by === '' ? `${mark}=${version}` : `${mark}=${version}.${by}`;
+  by === '' ? `${flagMark}=${version}` : `${flagMark}=${version}.${by}`;
 
 /** An answer as baggage says it. */
 export const flagMember = ([flag, variant]: FlagAnswer): string =>
-  `${prefix}${encodeURIComponent(flag)}=${encodeURIComponent(variant)}`;
+  `${flagPrefix}${encodeURIComponent(flag)}=${encodeURIComponent(variant)}`;
 
 /** The answer that a member says; null for what cannot be read. */
 export const answerIn = (member: string): FlagAnswer | null => {
   const equals = member.indexOf('=');
   try {
     return [
-      decodeURIComponent(member.slice(prefix.length, Math.max(equals, 0)).trim()),
+      decodeURIComponent(member.slice(flagPrefix.length, Math.max(equals, 0)).trim()),
       decodeURIComponent(member.slice(equals + 1).trim()),
     ];
   } catch {
@@ -125,7 +119,7 @@ export const withRoom = (
     const longer = baggage === '' ? member : `${baggage},${member}`;
     if (bounded(longer) === longer) baggage = longer;
     // The mark comes first: answers without it would be decided again below.
-    else if (member.startsWith(`${mark}=`)) return { baggage, all: false };
+    else if (member.startsWith(`${flagMark}=`)) return { baggage, all: false };
     else all = false;
   }
   return { baggage, all };
@@ -149,11 +143,7 @@ export const readAsked = (text: string): readonly FlagAnswer[] | null => {
 /** The value of a member of baggage, or empty. */
 export const valueIn = (baggage: string, name: string): string => {
   if (!baggage.includes(name)) return '';
-  for (const member of baggage.split(',')) {
-    const [pair = ''] = member.split(';', 1);
-    if (nameOf(pair) === name) return pair.slice(pair.indexOf('=') + 1).trim();
-  }
-  return '';
+  return membersOf(baggage).find(([found]) => found === name)?.[1] ?? '';
 };
 
 /** A part of a text keeps all of it in memory: what is remembered is a text of its own. Baggage is a byte a character. */
