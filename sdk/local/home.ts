@@ -1,8 +1,8 @@
 import { readMethods } from '../../sidecar/core/descriptors.ts';
-import { encodeMessage } from '../../sidecar/core/grpc-message.ts';
 import { Code } from '../../sidecar/core/status.ts';
 import { type Embedded, type EmbedOptions, embed } from '../../sidecar/index.ts';
 import type { StreamEnd, StreamListener } from '../../wire/index.ts';
+import { Metadata } from '../metadata.ts';
 import type { Served } from '../methods.ts';
 import { shapeOf } from '../shape.ts';
 import { LocalChannel } from './channel.ts';
@@ -55,10 +55,13 @@ export class LocalHome {
     const accept = (stream: StreamEnd, fields: readonly string[]): StreamListener => {
       const path = fieldIn(fields, ':path');
       const answer = byPath.get(path);
-      if (answer === undefined) return unimplemented(stream, `'${service}' has no method ${path}`);
       const incoming = new LocalIncoming(stream, path, fields, limits);
+      if (answer === undefined) {
+        const message = `'${service}' has no method ${path}`;
+        incoming.end({ code: Code.UNIMPLEMENTED, message, trailers: new Metadata() });
+      }
       // It waits before it answers, so that the stream knows by then who hears of it.
-      void answer(incoming);
+      else void answer(incoming);
       return incoming;
     };
     return this.#embedded.host(service, accept, factsOf(definition));
@@ -96,12 +99,4 @@ const factsOf = (definition: object): ReadonlyMap<string, { unary: boolean; idem
       { unary: !requestStream && !responseStream, idempotent: repeatable.has(path) },
     ]),
   );
-};
-
-const deaf: StreamListener = { headers: () => {}, data: () => {}, sent: () => {}, aborted: () => {} };
-
-const unimplemented = (stream: StreamEnd, message: string): StreamListener => {
-  const status = ['grpc-status', String(Code.UNIMPLEMENTED), 'grpc-message', encodeMessage(message)];
-  stream.headers([':status', '200', 'content-type', 'application/grpc', ...status], null, true);
-  return deaf;
 };
