@@ -1,3 +1,4 @@
+import { messageOf } from '../sidecar/core/thrown.ts';
 import { isRegistered } from '../sidecar/core/tracing-global.ts';
 import { isTracingForbidden, tracingAskedBy } from '../sidecar/core/tracing-variables.ts';
 import type { Context, Now } from './context.ts';
@@ -69,7 +70,7 @@ const tracingOf = async (environment: NodeJS.ProcessEnv, service: string): Promi
   try {
     return openTracing(environment, service);
   } catch (error) {
-    toStderr('no traces', { error: error instanceof Error ? error.message : String(error) }, 'warn');
+    toStderr('no traces', { error: messageOf(error) }, 'warn');
     return null;
   }
 };

@@ -1,4 +1,5 @@
 import { Code } from '../sidecar/core/status.ts';
+import { messageOf } from '../sidecar/core/thrown.ts';
 import type { CallListener, End, Line } from './channel.ts';
 import { MeshError, meshErrorOf } from './mesh-error.ts';
 import type { Metadata } from './metadata.ts';
@@ -168,7 +169,7 @@ export class Exchange implements CallListener {
     } catch (error) {
       throw this.#ours(
         Code.INVALID_ARGUMENT,
-        `the request does not fit its definition: ${wordsOf(error)}`,
+        `the request does not fit its definition: ${messageOf(error)}`,
         error,
       );
     }
@@ -178,7 +179,7 @@ export class Exchange implements CallListener {
     try {
       return this.#method.reply.decode(octets);
     } catch (error) {
-      throw this.#ours(Code.INTERNAL, `the answer does not fit its definition: ${wordsOf(error)}`, error);
+      throw this.#ours(Code.INTERNAL, `the answer does not fit its definition: ${messageOf(error)}`, error);
     }
   }
 
@@ -196,5 +197,3 @@ export class Exchange implements CallListener {
     });
   }
 }
-
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

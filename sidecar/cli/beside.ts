@@ -1,3 +1,4 @@
+import { messageOf } from '../core/thrown.ts';
 import { freeze } from '../settings/freeze.ts';
 import type { Origin } from '../settings/load.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -38,7 +39,7 @@ export const beside = async (parent: Parent, around: Surroundings): Promise<numb
   try {
     return await serve(parent, around, say);
   } catch (error) {
-    await say({ event: 'failed', why: error instanceof Error ? error.message : String(error) });
+    await say({ event: 'failed', why: messageOf(error) });
     return Exit.failure;
   } finally {
     for (const signal of notOurs) around.signals.off(signal, ignore);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
+import { messageOf } from '../core/thrown.ts';
 import { SettingsError } from '../settings/problem.ts';
 import { Exit, UsageError } from './exit.ts';
 import { type Outcome, program } from './program.ts';
@@ -13,7 +14,7 @@ const codeOfError = (error: unknown): number => {
     say(error.message);
     return Exit.usage;
   }
-  say(`outrigger: ${error instanceof Error ? error.message : String(error)}`);
+  say(`outrigger: ${messageOf(error)}`);
   return error instanceof UsageError ? Exit.usage : Exit.failure;
 };
 

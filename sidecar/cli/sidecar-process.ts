@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { messageOf } from '../core/thrown.ts';
 import type { Origin } from '../settings/load.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Said, Told } from './beside.ts';
@@ -57,8 +58,7 @@ export const tryProcess = (spawn: () => ChildProcess, settings: Settings, origin
   return startProcess(child, settings, origin);
 };
 
-const notStarted = (thrown: unknown): string =>
-  `it could not be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+const notStarted = (thrown: unknown): string => `it could not be started: ${messageOf(thrown)}`;
 
 /** Starts a sidecar in `child`, a process that was just started and waits for its settings. */
 const startProcess = (child: ChildProcess, settings: Settings, origin: Origin): SidecarProcess => {

@@ -1,3 +1,4 @@
+import { messageOf } from '../core/thrown.ts';
 /**
  * Why Consul did not answer a question: `refused` (no connection, or it broke), `timeout`, `status` (an HTTP
  * status other than 200), `garbage` (not what was asked for), `large` (above the bound), `stopped` (by us), `token` (its
@@ -29,7 +30,7 @@ export class ConsulError extends Error {
 
 /** What anything thrown says, in one line of at most 300 characters. */
 export const reasonOf = (thrown: unknown): string => {
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const text = messageOf(thrown);
   // A dial to `localhost` fails once per address; Node then leaves the message of the whole empty.
   const code = (thrown as { code?: unknown } | null)?.code;
   const said = text !== '' ? text : typeof code === 'string' ? code : 'no reason given';

@@ -4,6 +4,7 @@ import type { EndpointView } from '../core/endpoint.ts';
 import { messagesIn } from '../core/messages.ts';
 import { octetsOf, readMessage, textOf, writeField } from '../core/protobuf.ts';
 import { Code, codeNames } from '../core/status.ts';
+import { messageOf } from '../core/thrown.ts';
 import type { Ask } from './question.ts';
 
 /** What became of asking an app for its contract. `none`: it has no reflection, or not for us. */
@@ -29,7 +30,7 @@ export const reflect = async (ask: Ask, endpoint: EndpointView): Promise<Reflect
       return await talk.contract();
     } catch (thrown) {
       if (thrown instanceof NotServed) continue;
-      return { why: thrown instanceof Error ? thrown.message : String(thrown) };
+      return { why: messageOf(thrown) };
     }
   }
   return 'none';

@@ -5,6 +5,7 @@ import { watch } from '../consul/watch.ts';
 import { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
+import { messageOf } from '../core/thrown.ts';
 import { timer } from '../core/wheel.ts';
 import { watchExpiry } from './expiry.ts';
 import { isAnchored, pairUp } from './pair.ts';
@@ -85,7 +86,7 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
         kit.log.warn(fields, 'Consul does not say who we are; the identity that was kept stands in');
       else kit.log.info(fields, before === null ? 'identity from Consul' : 'identity renewed from Consul');
     } catch (thrown) {
-      troubles.pair = thrown instanceof Error ? thrown.message : String(thrown);
+      troubles.pair = messageOf(thrown);
       kit.meter.count('outrigger_identities_refused_total', 'consul').value++;
       kit.log.error(
         { service, cause: troubles.pair },

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Cell } from '../core/cell.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
+import { messageOf } from '../core/thrown.ts';
 import { watchFiles } from '../core/watch-files.ts';
 import { watchExpiry } from './expiry.ts';
 import { pairUp } from './pair.ts';
@@ -52,7 +53,7 @@ export const fileIdentity = async (options: FileIdentityOptions): Promise<Identi
         const fields = { spiffe: next.spiffe, validTo: new Date(next.validTo).toISOString() };
         kit.log.info(fields, 'identity renewed from files');
       } catch (thrown) {
-        trouble = thrown instanceof Error ? thrown.message : String(thrown);
+        trouble = messageOf(thrown);
         kit.meter.count('outrigger_identities_refused_total', 'files').value++;
         kit.log.warn(
           { cause: trouble },

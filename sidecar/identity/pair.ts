@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Identity } from '../core/identity.ts';
 import { certificateSpiffe } from '../core/spiffe.ts';
+import { messageOf } from '../core/thrown.ts';
 
 /** PEM texts that are to become an identity, and what to call them in messages. */
 export interface PemTexts {
@@ -73,7 +74,7 @@ const readCertificate = (pem: string, place: string): X509Certificate => {
   try {
     return new X509Certificate(pem);
   } catch (thrown) {
-    throw new Error(`${place} holds a certificate that cannot be read: ${said(thrown)}`);
+    throw new Error(`${place} holds a certificate that cannot be read: ${messageOf(thrown)}`);
   }
 };
 
@@ -81,11 +82,9 @@ const readKey = (pem: string, place: string): ReturnType<typeof createPrivateKey
   try {
     return createPrivateKey(pem);
   } catch (thrown) {
+    // OpenSSL's words never quote what they read: a key must not end up in a log.
     throw new Error(
-      `${place} holds no private key that can be read: ${said(thrown)}; it must be PEM and without a passphrase`,
+      `${place} holds no private key that can be read: ${messageOf(thrown)}; it must be PEM and without a passphrase`,
     );
   }
 };
-
-// OpenSSL's words, which never quote what they read: a key must not end up in a log.
-const said = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -6,6 +6,7 @@ import type { Address } from '../core/endpoint.ts';
 import type { Kit } from '../core/kit.ts';
 import type { PolicyFault } from '../core/policy.ts';
 import type { Slice, Snapshot } from '../core/snapshot.ts';
+import { messageOf } from '../core/thrown.ts';
 import { Announced, type Need } from './contracts/announced.ts';
 import { Kept } from './contracts/kept.ts';
 import { Rules } from './contracts/rules.ts';
@@ -143,7 +144,7 @@ class Contracts implements ContractsSource {
     } catch (thrown) {
       const isBad = thrown instanceof ContractRefused;
       count(isBad ? thrown.reason : 'unreachable');
-      const problem = `${address.id}: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+      const problem = `${address.id}: ${messageOf(thrown)}`;
       if (this.#needs.has(hash) && this.#faults.get(hash) !== problem) {
         const fields = { service: address.service, contract: hash, cause: problem };
         if (isBad) log.warn(fields, 'a contract is not used');

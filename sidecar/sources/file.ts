@@ -1,6 +1,7 @@
 import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Slice } from '../core/snapshot.ts';
+import { messageOf } from '../core/thrown.ts';
 import { watchFiles } from '../core/watch-files.ts';
 import type { Source } from './source.ts';
 import { describeStatic, type StaticWords, staticSlice } from './static.ts';
@@ -44,7 +45,7 @@ export const fileSource = (options: FileSourceOptions): Source => {
         );
       } catch (thrown) {
         kit.meter.count('outrigger_slices_refused_total', 'static').value++;
-        trouble = thrown instanceof Error ? thrown.message : String(thrown);
+        trouble = messageOf(thrown);
         kit.log.error(
           { path, cause: trouble },
           'the changed settings file is not used; what was known holds',

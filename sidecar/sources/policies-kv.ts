@@ -5,7 +5,9 @@ import { Cell } from '../core/cell.ts';
 import type { Kit } from '../core/kit.ts';
 import type { PolicyFault, PolicyRule } from '../core/policy.ts';
 import type { Slice } from '../core/snapshot.ts';
+import { lineOf } from '../core/thrown.ts';
 import { KvTree, noRight } from './kv-tree.ts';
+import { Newest } from './newest.ts';
 import type { Source } from './source.ts';
 
 /** Reads the policy of `service` that stands at `key`; rejects with an error that names key, place and fix. */
@@ -51,19 +53,21 @@ class PoliciesSource implements Source {
   #crowded: readonly string[] = [];
   /** The tree was read once: an empty list means that there are none. */
   #isRead = false;
-  #next: readonly KvEntry[] | null = null;
-  #busy = false;
 
   constructor(options: PoliciesSourceOptions) {
     const { door, kit, signal } = options;
     this.#options = options;
+    const newest = new Newest<readonly KvEntry[]>(
+      (entries) => this.#readAll(entries),
+      () => this.#tree.isClosed,
+    );
     this.#tree = new KvTree({
       door,
       kit,
       signal,
       prefix,
       kind: 'policies',
-      hear: (entries) => void this.#read(entries),
+      hear: (entries) => void newest.hear(entries),
       rightChanged: () => this.#publish(),
     });
   }
@@ -83,19 +87,7 @@ class PoliciesSource implements Source {
     this.#tree.close();
   }
 
-  /** Reads what has changed, one at a time and the newest last. */
-  async #read(entries: readonly KvEntry[]): Promise<void> {
-    this.#next = entries;
-    if (this.#busy) return;
-    this.#busy = true;
-    while (this.#next !== null && !this.#tree.isClosed) {
-      const now = this.#next;
-      this.#next = null;
-      await this.#readAll(now);
-    }
-    this.#busy = false;
-  }
-
+  /** Reads what has changed. */
   async #readAll(entries: readonly KvEntry[]): Promise<void> {
     const known = entries.filter(({ Key }) => this.#documents.has(Key));
     const fresh = entries.filter(({ Key }) => !this.#documents.has(Key) && Key !== prefix);
@@ -126,7 +118,7 @@ class PoliciesSource implements Source {
       kit.log.info({ key: Key, rules: rules.length }, 'a policy from KV holds');
       return { value: Value, rules, problem: null };
     } catch (thrown) {
-      const problem = said(thrown);
+      const problem = lineOf(thrown);
       const rules = before?.rules ?? [];
       kit.meter.count('outrigger_policies_refused_total', isName.test(service) ? service : 'none').value++;
       kit.log.error(
@@ -154,10 +146,6 @@ class PoliciesSource implements Source {
     this.slice.set({ origin: 'kv', policyFaults: faults, ...(this.#isRead && { policies }) });
   }
 }
-
-/** All that is wrong, in one line. */
-const said = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message : String(thrown)).replaceAll('\n', '; ').slice(0, 1000);
 
 const isName = /^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,127})$/;
 

@@ -5,6 +5,7 @@ import type { Identity } from '../core/identity.ts';
 import type { Kit } from '../core/kit.ts';
 import type { Slice } from '../core/snapshot.ts';
 import { readSpiffe } from '../core/spiffe.ts';
+import { messageOf } from '../core/thrown.ts';
 import { pairUp } from '../identity/pair.ts';
 import { isAway } from '../sources/over.ts';
 import type { Source } from '../sources/source.ts';
@@ -156,7 +157,7 @@ const readPart = async <T>(
     const [reason, cause] =
       thrown instanceof StateRefused
         ? [thrown.reason, thrown.message]
-        : ['damaged', `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`];
+        : ['damaged', `${path}: ${messageOf(thrown)}`];
     meter.count('outrigger_state_refused_total', head.part, reason).value++;
     log.warn({ cause }, 'a kept state is not used');
     return null;

@@ -1,4 +1,5 @@
 import type { Kit } from '../core/kit.ts';
+import { messageOf } from '../core/thrown.ts';
 import { type Timer, timer } from '../core/wheel.ts';
 import { type StateHead, writeState } from './file.ts';
 
@@ -89,7 +90,7 @@ export class Writer {
       meter.count('outrigger_state_writes_total', head.part, 'ok').value++;
       return true;
     } catch (thrown) {
-      const cause = thrown instanceof Error ? thrown.message : String(thrown);
+      const cause = messageOf(thrown);
       this.#notBefore = clock.now() + afterFailureMs;
       meter.count('outrigger_state_writes_total', head.part, 'failed').value++;
       if (this.#said !== cause)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
+import { messageOf } from '../../core/thrown.ts';
 import { UsageError } from '../exit.ts';
 
 /** Everything that a .proto file and its imports declare, names resolved. Throws a UsageError with the place. */
@@ -18,7 +19,7 @@ export const readProto = (file: string, includeDirs: readonly string[]): protobu
     root.loadSync(file, { keepCase: false, alternateCommentMode: true });
     root.resolveAll();
   } catch (error) {
-    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file}: ${messageOf(error)}`);
   }
   return root;
 };

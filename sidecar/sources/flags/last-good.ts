@@ -2,6 +2,8 @@ import { Cell } from '../../core/cell.ts';
 import type { FlagDefinitions, FlagFault, FlagSet } from '../../core/flag-set.ts';
 import type { Kit } from '../../core/kit.ts';
 import type { Slice } from '../../core/snapshot.ts';
+import { lineOf } from '../../core/thrown.ts';
+import { Newest } from '../newest.ts';
 import type { CompileFlags } from './compile.ts';
 
 /** Reads a document that stands at `key`; rejects with an error that names key, place and fix. */
@@ -27,32 +29,29 @@ export class LastGood {
   readonly slice: Cell<Slice>;
   readonly #options: LastGoodOptions;
   readonly #origin: string;
+  readonly #newest: Newest<string | null>;
   #set: FlagSet | null = null;
   #problem: string | null = null;
   /** Why the place cannot be read at all. */
   #unreadable: string | null = null;
-  #next: { readonly text: string | null } | null = null;
-  #busy = false;
   #closed = false;
 
   constructor(options: LastGoodOptions) {
     this.#options = options;
     this.#origin = `${options.from} ${options.key}`;
     this.slice = new Cell<Slice>({ origin: `flags-${options.from}` });
+    this.#newest = new Newest<string | null>(
+      async (text) => {
+        await this.#take(text);
+        if (!this.#closed) this.#publish();
+      },
+      () => this.#closed,
+    );
   }
 
   /** What stands there now; null: nothing. */
-  async hear(text: string | null): Promise<void> {
-    this.#next = { text };
-    if (this.#busy) return;
-    this.#busy = true;
-    while (this.#next !== null && !this.#closed) {
-      const now: { readonly text: string | null } = this.#next;
-      this.#next = null;
-      await this.#take(now.text);
-      if (!this.#closed) this.#publish();
-    }
-    this.#busy = false;
+  hear(text: string | null): Promise<void> {
+    return this.#newest.hear(text);
   }
 
   /** Why nothing can be heard; null: it can. What was known holds. */
@@ -80,7 +79,7 @@ export class LastGood {
       const { version, variants } = this.#set!;
       kit.log.info({ origin: this.#origin, version, flags: variants.size }, 'definitions of flags hold');
     } catch (thrown) {
-      this.#problem = said(thrown);
+      this.#problem = lineOf(thrown);
       kit.meter.count('outrigger_flag_definitions_refused_total', from).value++;
       kit.log.error(
         { origin: this.#origin, cause: this.#problem },
@@ -99,7 +98,3 @@ export class LastGood {
     this.slice.set({ origin: this.slice.value.origin, flagFaults, ...held });
   }
 }
-
-/** All that is wrong, in one line. */
-const said = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message : String(thrown)).replaceAll('\n', '; ').slice(0, 1000);
