@@ -49,6 +49,11 @@ const confirmAfterMs = 500;
 const doubtfulHoldMs = 120_000;
 /** The same for a list that is merely shorter: twice the time in which sidecars register again with a lost agent. */
 const doubtfulPartMs = 10_000;
+/**
+ * For how long after the first good list the next losses are doubtful still, milliseconds: servers may hear only then
+ * that an agent was gone, and empty its services for a moment though it is back.
+ */
+const settleMs = 10_000;
 /** Between the questions of a hold, milliseconds. */
 const holdStepMs = 2000;
 
@@ -62,7 +67,8 @@ const holdStepMs = 2000;
  * - a watch without a place to hang looks into the agent's cache every 0.5 to 0.8 s, and hangs as soon as it may;
  * - only what differs is told on: an index that moves is no promise of a change;
  * - a list that becomes empty is told on only after a consistent read has said so too, and after a failure or an
- *   index that went back every loss is held for a while, because whoever is missing may be on the way back.
+ *   index that went back, and for 10 s after the first good list since, every loss is held for a while, because
+ *   whoever is missing may be on the way back.
  *
  * Ref: "Blocking Queries" of Consul's API pages.
  */
@@ -80,6 +86,8 @@ class Watch<T> {
   #said = '';
   /** Consul failed, or its index went back, since the last good list. */
   #doubtful = false;
+  /** Until when losses are doubtful though the last list was good, of the kit's clock. */
+  #settledAt = Number.NEGATIVE_INFINITY;
   /** The losses that are not believed yet: since when, and for how long, in milliseconds. */
   #hold: { readonly since: number; readonly forMs: number } | null = null;
 
@@ -184,6 +192,7 @@ class Watch<T> {
     if (asksServers) kit.meter.count('outrigger_consul_stale', kind).value = answer.knownLeader ? 0 : 1;
     const lost = (answer.cachedForMs ?? 0) > oldestContactMs;
     if (lost || (asksServers && !answer.knownLeader)) this.#doubtful = true;
+    if (kit.clock.now() < this.#settledAt && this.#losses(answer.value) !== 'none') this.#doubtful = true;
     const forMs = this.#holdMs(answer.value);
     if (forMs === 0) return this.#take(answer.value);
     this.#hold = { since: kit.clock.now(), forMs };
@@ -197,13 +206,18 @@ class Watch<T> {
 
   /** How long the losses in `value` must have lasted before they are believed, milliseconds; 0 when there are none. */
   #holdMs(value: T): number {
-    const { losses } = this.#options;
-    const lost = losses === undefined || this.#held === null ? 'none' : losses(this.#held.value, value);
+    const lost = this.#losses(value);
     if (lost === 'all') return this.#doubtful ? doubtfulHoldMs : confirmAfterMs;
     return lost === 'some' && this.#doubtful ? doubtfulPartMs : 0;
   }
 
+  #losses(value: T): Losses {
+    const { losses } = this.#options;
+    return losses === undefined || this.#held === null ? 'none' : losses(this.#held.value, value);
+  }
+
   #take(value: T): boolean {
+    if (this.#doubtful) this.#settledAt = this.#options.kit.clock.now() + settleMs;
     this.#doubtful = false;
     if (this.#held !== null && isDeepStrictEqual(this.#held.value, value)) return false;
     this.#options.hear(value);

@@ -85,6 +85,34 @@ describe('watch', () => {
     await finish();
   });
 
+  it('sees nobody leave when servers hear late that an agent was gone, and empty its list once it is back', async () => {
+    const { agent, kit, heard, finish } = startWatch();
+    await agent.answer({ value: ['a', 'b'], index: 70n });
+    await agent.answer(new ConsulError('refused', 'the agent restarts'));
+    await letPass(kit, 1000);
+    await agent.answer({ value: ['a', 'b'], index: 71n });
+    await letPass(kit, 150);
+    agent.always = () => ({ value: [], index: 72n });
+    await agent.answer({ value: [], index: 72n });
+    await letPass(kit, 3000);
+    agent.always = () => ({ value: ['a', 'b'], index: 73n });
+    await letPass(kit, 3000);
+    expect(heard).toEqual([['a', 'b']]);
+    await finish();
+  });
+
+  it('believes losses as ever once the agent has been back for 10 s', async () => {
+    const { agent, kit, heard, finish } = startWatch();
+    await agent.answer({ value: ['a', 'b'], index: 70n });
+    await agent.answer(new ConsulError('refused', 'the agent restarts'));
+    await letPass(kit, 1000);
+    await agent.answer({ value: ['a', 'b'], index: 71n });
+    await letPass(kit, 10_000);
+    await agent.answer({ value: ['a'], index: 72n });
+    expect(heard).toEqual([['a', 'b'], ['a']]);
+    await finish();
+  });
+
   it('does not believe an emptied list while there is no leader, however long', async () => {
     const { agent, kit, heard, finish } = startWatch();
     await agent.answer({ value: ['a'], index: 70n });
