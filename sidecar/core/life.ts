@@ -66,6 +66,8 @@ export class Life {
   #endedAt = 0;
   #waiter: Waiter | null = null;
   #witness: Witness | null = null;
+  /** Apart from the others: the loop that every call runs has a few kinds of witness, and is inlined for that. */
+  #span: Witness | null = null;
 
   constructor(now: number) {
     this.touchedAt = now;
@@ -139,6 +141,21 @@ export class Life {
     this.#witness = witness;
   }
 
+  /** As `witness`, for the spans of a sampled call, which are told after all others. */
+  witnessAsSpan(span: Witness): void {
+    if (this.outcome !== null) {
+      span.over(this.outcome);
+      return;
+    }
+    span.earlier = this.#span;
+    this.#span = span;
+  }
+
+  /** Takes all spans off again, as `forget` does for a witness. */
+  forgetSpans(): void {
+    this.#span = null;
+  }
+
   /** Takes a witness off again; for filters that clean up after a bug below them. */
   forget(witness: Witness): void {
     if (this.#witness === witness) this.#witness = witness.earlier;
@@ -180,6 +197,18 @@ export class Life {
       witness.earlier = null;
       witness.over(status);
       witness = earlier;
+    }
+    if (this.#span !== null) this.#tellSpans(status);
+  }
+
+  #tellSpans(status: Status): void {
+    let span = this.#span;
+    this.#span = null;
+    while (span !== null) {
+      const earlier: Witness | null = span.earlier;
+      span.earlier = null;
+      span.over(status);
+      span = earlier;
     }
   }
 }

@@ -25,11 +25,11 @@ export const trace = ({ tracer, samples }: Tracing, direction: 'outbound' | 'inb
     const service = direction === 'inbound' ? call.arrival.caller : serviceOf(call);
     const span = tracer.begin(call, { direction, service, isRoot });
     if (span === null) return next(call);
-    call.life.witness(span);
+    call.life.witnessAsSpan(span);
     try {
       return next(call.traced(span, span.traceparent));
     } catch (bug) {
-      call.life.forget(span);
+      call.life.forgetSpans();
       span.over(ended(Code.INTERNAL, 'a filter threw'));
       throw bug;
     }

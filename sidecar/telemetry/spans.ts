@@ -185,7 +185,7 @@ class OneCall extends OneSpan implements CallSpan {
     );
     this.#last = span.spanContext();
     this.#attempts.value++;
-    return new OneAttempt(this.parts, this.clock, span, this.offsetMs);
+    return new OneAttempt(this.parts, this.clock, span, this.offsetMs, call.life);
   }
 
   protected override endedAt(): number {
@@ -208,6 +208,18 @@ class OneCall extends OneSpan implements CallSpan {
 }
 
 class OneAttempt extends OneSpan implements AttemptSpan {
+  readonly #life: Life;
+
+  constructor(parts: SpanParts, clock: Clock, span: Api.Span, offsetMs: number, life: Life) {
+    super(parts, clock, span, offsetMs);
+    this.#life = life;
+  }
+
+  /** An attempt that ends with its call ends no later. */
+  protected override endedAt(): number {
+    return this.#life.outcome === null ? super.endedAt() : this.#life.endedAt(this.clock);
+  }
+
   protected told(status: Status): void {
     this.end(status, status.code !== Code.OK);
   }
