@@ -50,8 +50,9 @@ const doubtfulHoldMs = 120_000;
 /** The same for a list that is merely shorter: twice the time in which sidecars register again with a lost agent. */
 const doubtfulPartMs = 10_000;
 /**
- * For how long after the first good list the next losses are doubtful still, milliseconds: servers may hear only then
- * that an agent was gone, and empty its services for a moment though it is back.
+ * For how long after the first good list of an agent that was away the next losses are doubtful still, milliseconds:
+ * servers may hear only then that it was gone, and empty its services for a moment though it is back. Not so where
+ * they had no leader: what they say once they have one holds.
  */
 const settleMs = 10_000;
 /** Between the questions of a hold, milliseconds. */
@@ -67,7 +68,7 @@ const holdStepMs = 2000;
  * - a watch without a place to hang looks into the agent's cache every 0.5 to 0.8 s, and hangs as soon as it may;
  * - only what differs is told on: an index that moves is no promise of a change;
  * - a list that becomes empty is told on only after a consistent read has said so too, and after a failure or an
- *   index that went back, and for 10 s after the first good list since, every loss is held for a while, because
+ *   index that went back, and for 10 s after an agent that was away is back, every loss is held for a while, because
  *   whoever is missing may be on the way back.
  *
  * Ref: "Blocking Queries" of Consul's API pages.
@@ -86,6 +87,8 @@ class Watch<T> {
   #said = '';
   /** Consul failed, or its index went back, since the last good list. */
   #doubtful = false;
+  /** The agent could not be reached since the last good list. */
+  #away = false;
   /** Until when losses are doubtful though the last list was good, of the kit's clock. */
   #settledAt = Number.NEGATIVE_INFINITY;
   /** The losses that are not believed yet: since when, and for how long, in milliseconds. */
@@ -217,7 +220,8 @@ class Watch<T> {
   }
 
   #take(value: T): boolean {
-    if (this.#doubtful) this.#settledAt = this.#options.kit.clock.now() + settleMs;
+    if (this.#away) this.#settledAt = this.#options.kit.clock.now() + settleMs;
+    this.#away = false;
     this.#doubtful = false;
     if (this.#held !== null && isDeepStrictEqual(this.#held.value, value)) return false;
     this.#options.hear(value);
@@ -230,6 +234,7 @@ class Watch<T> {
     const error = thrown instanceof ConsulError ? thrown : new ConsulError('garbage', reasonOf(thrown));
     this.#failures++;
     this.#doubtful = true;
+    if (error.failure === 'refused') this.#away = true;
     this.#index = undefined;
     kit.meter.count('outrigger_consul_failures_total', kind, error.failure).value++;
     // Once per cause: an agent that is down for an hour shall not fill the log.

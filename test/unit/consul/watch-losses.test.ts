@@ -113,6 +113,17 @@ describe('watch', () => {
     await finish();
   });
 
+  it('believes at once what servers say that have a leader again: the agent was there all the time', async () => {
+    const { agent, kit, heard, finish } = startWatch();
+    await agent.answer({ value: ['a', 'b'], index: 70n });
+    await agent.answer(new ConsulError('status', 'No cluster leader', 500));
+    await letPass(kit, 1000);
+    await agent.answer({ value: ['a', 'b'], index: 71n });
+    await agent.answer({ value: ['a'], index: 72n });
+    expect(heard).toEqual([['a', 'b'], ['a']]);
+    await finish();
+  });
+
   it('does not believe an emptied list while there is no leader, however long', async () => {
     const { agent, kit, heard, finish } = startWatch();
     await agent.answer({ value: ['a'], index: 70n });
