@@ -1,4 +1,5 @@
 import { messageOf } from '../core/thrown.ts';
+
 /**
  * Why Consul did not answer a question: `refused` (no connection, or it broke), `timeout`, `status` (an HTTP
  * status other than 200), `garbage` (not what was asked for), `large` (above the bound), `stopped` (by us), `token` (its

@@ -87,9 +87,7 @@ class Watch<T> {
   #said = '';
   /** Consul failed, or its index went back, since the last good list. */
   #doubtful = false;
-  /** The agent could not be reached since the last good list. */
-  #away = false;
-  /** Until when losses are doubtful though the last list was good, of the kit's clock. */
+  /** Until when losses are doubtful though the last list was good, of the kit's clock; Infinity while the agent is away. */
   #settledAt = Number.NEGATIVE_INFINITY;
   /** The losses that are not believed yet: since when, and for how long, in milliseconds. */
   #hold: { readonly since: number; readonly forMs: number } | null = null;
@@ -220,8 +218,8 @@ class Watch<T> {
   }
 
   #take(value: T): boolean {
-    if (this.#away) this.#settledAt = this.#options.kit.clock.now() + settleMs;
-    this.#away = false;
+    if (this.#settledAt === Number.POSITIVE_INFINITY)
+      this.#settledAt = this.#options.kit.clock.now() + settleMs;
     this.#doubtful = false;
     if (this.#held !== null && isDeepStrictEqual(this.#held.value, value)) return false;
     this.#options.hear(value);
@@ -234,7 +232,7 @@ class Watch<T> {
     const error = thrown instanceof ConsulError ? thrown : new ConsulError('garbage', reasonOf(thrown));
     this.#failures++;
     this.#doubtful = true;
-    if (error.failure === 'refused') this.#away = true;
+    if (error.failure === 'refused') this.#settledAt = Number.POSITIVE_INFINITY;
     this.#index = undefined;
     kit.meter.count('outrigger_consul_failures_total', kind, error.failure).value++;
     // Once per cause: an agent that is down for an hour shall not fill the log.

@@ -66,7 +66,7 @@ export class Life {
   #endedAt = 0;
   #waiter: Waiter | null = null;
   #witness: Witness | null = null;
-  /** Apart from the others: the loop that every call runs has a few kinds of witness, and is inlined for that. */
+  /** The newest span. Apart from the others: the loop that every call runs meets few kinds of witness, and is fast for that. */
   #span: Witness | null = null;
 
   constructor(now: number) {
@@ -201,6 +201,7 @@ export class Life {
     if (this.#span !== null) this.#tellSpans(status);
   }
 
+  /** The same loop again on purpose: in one for both, spans would be among the kinds that every call's loop meets. */
   #tellSpans(status: Status): void {
     let span = this.#span;
     this.#span = null;

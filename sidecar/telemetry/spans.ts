@@ -92,14 +92,16 @@ abstract class OneSpan implements Witness {
   protected readonly parts: SpanParts;
   protected readonly clock: Clock;
   protected readonly span: Api.Span;
+  protected readonly life: Life;
   /** From monotonic milliseconds to those of the wall clock: one for a call and its attempts, so that they fit. */
   protected readonly offsetMs: number;
   #isOver = false;
 
-  constructor(parts: SpanParts, clock: Clock, span: Api.Span, offsetMs: number) {
+  constructor(parts: SpanParts, clock: Clock, span: Api.Span, life: Life, offsetMs: number) {
     this.parts = parts;
     this.clock = clock;
     this.span = span;
+    this.life = life;
     this.offsetMs = offsetMs;
     this.traceparent = traceparentOf(span.spanContext());
   }
@@ -108,11 +110,9 @@ abstract class OneSpan implements Witness {
     if (this.#isOver) return;
     this.#isOver = true;
     this.told(status);
-    this.span.end(this.endedAt() + this.offsetMs);
-  }
-
-  protected endedAt(): number {
-    return this.clock.now();
+    // What ends with its call ends no later.
+    const endedAt = this.life.outcome === null ? this.clock.now() : this.life.endedAt(this.clock);
+    this.span.end(endedAt + this.offsetMs);
   }
 
   protected abstract told(status: Status): void;
@@ -134,7 +134,6 @@ abstract class OneSpan implements Witness {
 }
 
 class OneCall extends OneSpan implements CallSpan {
-  readonly #call: Call;
   readonly #direction: CallFacts['direction'];
   readonly #attempts: Count;
   #last: Api.SpanContext | null = null;
@@ -149,9 +148,8 @@ class OneCall extends OneSpan implements CallSpan {
     direction: CallFacts['direction'],
     offsetMs: number,
   ) {
-    super(parts, clock, span, offsetMs);
+    super(parts, clock, span, call.life, offsetMs);
     this.#attempts = attempts;
-    this.#call = call;
     this.#direction = direction;
     this.#baggage = call.baggage;
   }
@@ -185,15 +183,11 @@ class OneCall extends OneSpan implements CallSpan {
     );
     this.#last = span.spanContext();
     this.#attempts.value++;
-    return new OneAttempt(this.parts, this.clock, span, this.offsetMs, call.life);
-  }
-
-  protected override endedAt(): number {
-    return this.#call.life.endedAt(this.clock);
+    return new OneAttempt(this.parts, this.clock, span, this.life, this.offsetMs);
   }
 
   protected told(status: Status): void {
-    const { life } = this.#call;
+    const { life } = this;
     const isOut = this.#direction === 'outbound';
     this.span.setAttributes({
       [attributes.requestBytes]: life.requestBytes,
@@ -208,18 +202,6 @@ class OneCall extends OneSpan implements CallSpan {
 }
 
 class OneAttempt extends OneSpan implements AttemptSpan {
-  readonly #life: Life;
-
-  constructor(parts: SpanParts, clock: Clock, span: Api.Span, offsetMs: number, life: Life) {
-    super(parts, clock, span, offsetMs);
-    this.#life = life;
-  }
-
-  /** An attempt that ends with its call ends no later. */
-  protected override endedAt(): number {
-    return this.#life.outcome === null ? super.endedAt() : this.#life.endedAt(this.clock);
-  }
-
   protected told(status: Status): void {
     this.end(status, status.code !== Code.OK);
   }

@@ -70,6 +70,27 @@ describe('a life', () => {
     }
   });
 
+  it('tells spans after all other witnesses, the newest first, and each once', () => {
+    const { log, life, witness } = setUp();
+    life.witnessAsSpan(witness('call span'));
+    life.witness(witness('observe'));
+    life.witnessAsSpan(witness('attempt span'));
+    life.settle(ok);
+    life.cancel(late);
+    expect(log).toEqual(['observe over 0', 'attempt span over 0', 'call span over 0']);
+    life.witnessAsSpan(witness('late span'));
+    expect(log.at(-1)).toBe('late span over 0');
+  });
+
+  it('forgets all spans, and no other witness', () => {
+    const { log, life, witness } = setUp();
+    life.witness(witness('observe'));
+    life.witnessAsSpan(witness('call span'));
+    life.forgetSpans();
+    life.settle(ok);
+    expect(log).toEqual(['observe over 0']);
+  });
+
   it('says what the call waits for', () => {
     const { life, waiter } = setUp();
     expect(life.doing).toBe('');

@@ -1,3 +1,6 @@
+import { ROOT_CONTEXT } from '@opentelemetry/api';
+import { tracing } from '@opentelemetry/sdk-node';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { samplingOf } from '../../../sidecar/policies/sampling.ts';
 
@@ -43,6 +46,30 @@ describe('a sampler', () => {
         true,
       );
     expect([at('0.5193'), at('0.5194')]).toEqual([false, true]);
+  });
+
+  it('takes no trace that OpenTelemetry’s own does not take, and all that it takes', () => {
+    const digits = fc.array(fc.constantFrom(...'0123456789abcdef'), { minLength: 32, maxLength: 32 });
+    fc.assert(
+      fc.property(
+        digits,
+        fc.oneof(fc.constantFrom(0, 0.01, 1 / 16, 0.5, 1), fc.double({ min: 0, max: 1, noNaN: true })),
+        (chosen, ratio) => {
+          const traceId = chosen.join('');
+          fc.pre(!/^0+$/.test(traceId));
+          const { samples } = samplingOf({
+            OTEL_TRACES_SAMPLER: 'traceidratio',
+            OTEL_TRACES_SAMPLER_ARG: `${ratio}`,
+          });
+          const theirs = new tracing.TraceIdRatioBasedSampler(ratio);
+          const { decision } = theirs.shouldSample(ROOT_CONTEXT, traceId);
+          expect(samples(`00-${traceId}-b7ad6b7169203331-00`, true)).toBe(
+            decision === tracing.SamplingDecision.RECORD_AND_SAMPLED,
+          );
+        },
+      ),
+      { numRuns: 2000 },
+    );
   });
 
   it('that is unknown samples all roots, and says what would be known', () => {
