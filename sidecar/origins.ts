@@ -153,10 +153,17 @@ const openIdentity = async (
   { identity, service }: Settings,
   door: ConsulDoor | null,
   kept: Identity | null,
-  { kit, signal }: Around,
+  { kit, signal, sabotage }: Around,
 ): Promise<IdentitySource> => {
   if (identity.from === 'consul')
-    return consulIdentity({ door: door!, service: service!.name, kit, signal, kept });
+    return consulIdentity({
+      door: door!,
+      service: service!.name,
+      kit,
+      signal,
+      kept,
+      dropsLostRoots: sabotage.has('roots'),
+    });
   if (identity.from === 'none') return noIdentity();
   const { cert, key, ca } = identity;
   return fileIdentity({ cert, key, ca, kit, signal });

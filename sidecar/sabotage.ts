@@ -13,6 +13,7 @@ export type Sabotage =
   | 'breaker'
   | 'retry'
   | 'identity'
+  | 'roots'
   | 'snapshot'
   | 'intentions'
   | 'review'
@@ -25,6 +26,7 @@ const words: readonly Sabotage[] = [
   'breaker',
   'retry',
   'identity',
+  'roots',
   'snapshot',
   'intentions',
   'review',

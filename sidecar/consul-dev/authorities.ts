@@ -30,7 +30,6 @@ const mostLeaves = 5000;
  * for each service that asked. A leaf is made anew when the root changes and at 60 to 90 % of its life, as in Consul.
  */
 export class Authorities {
-  readonly trustDomain: string;
   readonly #ledger: Ledger;
   readonly #time: Time;
   readonly #leaves: Map<string, Promise<Kept>> = new Map();
@@ -38,7 +37,6 @@ export class Authorities {
   leafTtlMs: number;
 
   constructor(first: Authority, ledger: Ledger, time: Time, leafTtlMs: number) {
-    this.trustDomain = first.trustDomain;
     this.leafTtlMs = leafTtlMs;
     this.#ledger = ledger;
     this.#time = time;
@@ -48,6 +46,11 @@ export class Authorities {
   /** The root that signs. */
   get active(): Authority {
     return this.#roots.at(-1)!.authority;
+  }
+
+  /** Whose names the active root vouches for. */
+  get trustDomain(): string {
+    return this.active.trustDomain;
   }
 
   /** Index of the list of roots. */
@@ -74,6 +77,16 @@ export class Authorities {
     this.active.keepVouchers(0);
     this.#roots[0]!.modifyIndex = this.#ledger.write('roots');
     this.#stale();
+  }
+
+  /**
+   * Has a root of another trust domain in place of all that there were, as when Consul's servers lost their state. Leaves
+   * are made anew after `leavesAfterMs`, as agents do it.
+   */
+  async lose(trustDomain: string, leavesAfterMs: number): Promise<void> {
+    const next = await createAuthority({ trustDomain, wall: () => this.#time.wall() });
+    this.#roots = [this.#listed(next, this.#ledger.write('roots'))];
+    this.#time.after(leavesAfterMs, () => this.#stale());
   }
 
   /** The list of roots as Consul shows it. */

@@ -62,6 +62,8 @@ export interface DevelopmentAgent {
   rotateRoot(): Promise<void>;
   /** Takes all roots but the active one off the list. */
   dropOldRoots(): void;
+  /** Forgets all roots for one of `trustDomain`, as servers do that lost their state; leaves follow `leavesAfterMs` later. */
+  loseRoots(trustDomain: string, leavesAfterMs: number): Promise<void>;
   /** Ends all blocked queries, checks, timers and connections at once. */
   close(): Promise<void>;
 }
@@ -139,7 +141,9 @@ export const startAgent = async (options: AgentOptions = {}): Promise<Developmen
   return {
     url,
     port,
-    trustDomain: authorities.trustDomain,
+    get trustDomain() {
+      return authorities.trustDomain;
+    },
     get waiting() {
       return ledger.waiting;
     },
@@ -148,6 +152,7 @@ export const startAgent = async (options: AgentOptions = {}): Promise<Developmen
     },
     rotateRoot: () => authorities.rotate(),
     dropOldRoots: () => authorities.dropOld(),
+    loseRoots: (trustDomain, leavesAfterMs) => authorities.lose(trustDomain, leavesAfterMs),
     close: () =>
       new Promise((resolve) => {
         stopReaping();

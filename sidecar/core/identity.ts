@@ -12,6 +12,8 @@ export interface Identity {
   readonly roots: readonly string[];
   /** URI SAN of the leaf, `spiffe://<trust domain>/ns/<ns>/dc/<dc>/svc/<service>`; empty when it has none. */
   readonly spiffe: string;
+  /** Trust domains whose names count beside that of `spiffe`: while Consul has another CA and leaves follow one by one. */
+  readonly alsoDomains?: readonly string[];
   /** Wall-clock milliseconds since 1970. */
   readonly validFrom: number;
   readonly validTo: number;

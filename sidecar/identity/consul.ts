@@ -8,6 +8,7 @@ import type { Kit } from '../core/kit.ts';
 import { messageOf } from '../core/thrown.ts';
 import { timer } from '../core/wheel.ts';
 import { watchExpiry } from './expiry.ts';
+import { LostRoots } from './lost-roots.ts';
 import { isAnchored, pairUp } from './pair.ts';
 import type { IdentitySource } from './source.ts';
 
@@ -20,6 +21,8 @@ export interface ConsulIdentityOptions {
   readonly signal: AbortSignal;
   /** What an earlier run of us had: it stands in while Consul does not answer. */
   readonly kept?: Identity | null;
+  /** Takes away that lost roots are believed: a run shows that it is needed. */
+  readonly dropsLostRoots?: boolean;
 }
 
 /** A leaf and its key, as PEM. */
@@ -32,12 +35,13 @@ const graceMs = 1000;
  * Identity from Consul's own CA: roots and leaf by blocking queries, put together into one value.
  *
  * A leaf of a new root waits for that root, so that the pair in the cell always fits together; roots are taken as
- * soon as they come, so that peers with new leaves are believed.
+ * soon as they come, so that peers with new leaves are believed. A root that Consul lost is believed for a while more:
+ * see `LostRoots`.
  *
  * At a cold start, when Consul fails or says nothing for a second, the identity that was kept stands in, part by part.
  */
 export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource => {
-  const { door, service, kit, signal, kept = null } = options;
+  const { door, service, kit, signal, kept = null, dropsLostRoots = false } = options;
   const identity = new Cell<Identity | null>(null);
   const stop = new AbortController();
   const troubles: { roots: string | null; leaf: string | null; pair: string | null } = {
@@ -63,7 +67,7 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
     });
   /** The pair that holds now, under the newest roots. */
   const publish = (): void => {
-    const [shown, anchors] = [leaf ?? standing, roots ?? standing?.roots];
+    const [shown, anchors] = [leaf ?? standing, roots === null ? standing?.roots : [...roots, ...lost.roots]];
     inUse.value = standing !== null && leaf === null ? 1 : 0;
     if (shown == null || anchors === undefined) return;
     try {
@@ -73,8 +77,9 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
         // Its root is on the way. Until then the leaf before goes on, believed with the roots of now.
         troubles.pair = 'the new certificate is not signed by any known root yet';
         kit.log.info({ service }, 'a new certificate waits for its root');
-        next = Object.freeze({ ...before, roots: next.roots });
+        next = { ...before, roots: next.roots };
       } else troubles.pair = null;
+      next = Object.freeze({ ...next, alsoDomains: lost.trustDomains });
       if (isDeepStrictEqual(next, before)) return;
       identity.set(next);
       const fields = {
@@ -95,6 +100,12 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
     }
   };
 
+  const hangsOnLost = (): boolean => {
+    const shown = identity.value;
+    return shown !== null && roots !== null && !isAnchored({ ...shown, roots });
+  };
+  const lost = new LostRoots(kit, hangsOnLost, publish);
+
   const standIn = (): void => {
     kit.wheel.disarm(grace);
     if (kept === null || standing !== null || identity.value !== null) return;
@@ -111,6 +122,7 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
     ask: (question) => door.roots(question),
     hear: (value) => {
       roots = value.Roots.map(({ RootCert }) => RootCert);
+      if (!dropsLostRoots) lost.hear(value);
       publish();
     },
     trouble: (error) => {
@@ -137,6 +149,7 @@ export const consulIdentity = (options: ConsulIdentityOptions): IdentitySource =
     signal.removeEventListener('abort', close);
     stop.abort();
     kit.wheel.disarm(grace);
+    lost.close();
     quiet();
   };
   if (signal.aborted) close();

@@ -201,6 +201,10 @@ export const metrics: readonly MetricDefinition[] = [
   counter('outrigger_state_writes_total', 'Writes to the state directory', 'part', 'outcome'),
   counter('outrigger_state_refused_total', 'Kept states that were not used', 'part', 'reason'),
   gauge('outrigger_state_in_use', '1 while what was kept stands in for Consul', 'part'),
+  gauge(
+    'outrigger_roots_lost',
+    'Roots that Consul lost while they were active, and that are believed for a while more',
+  ),
   counter('outrigger_identities_refused_total', 'Bad certificates; the last good one was kept', 'kind'),
   gauge('outrigger_loop_delay_seconds', 'How late the event loop was, since the reading before', 'quantile'),
   gauge('process_resident_memory_bytes', 'Resident memory of the process'),

@@ -92,7 +92,7 @@ export interface PeerIdentity {
 
 /**
  * Reads a verified peer's certificate, or says why it is none of ours. A chain to one of our roots is not enough: a
- * name counts only in our own trust domain.
+ * name counts only in our own trust domain, and in those that are ours too while Consul's CA is replaced.
  */
 export const readPeer = (socket: TLSSocket, own: Identity): PeerIdentity | { readonly why: string } => {
   const certificate: PeerCertificate = socket.getPeerCertificate();
@@ -103,7 +103,7 @@ export const readPeer = (socket: TLSSocket, own: Identity): PeerIdentity | { rea
   if ('why' in found) return found;
   const { id } = found;
   const ours = readSpiffe(own.spiffe)?.trustDomain;
-  if (ours !== undefined && id.trustDomain !== ours)
+  if (ours !== undefined && id.trustDomain !== ours && own.alsoDomains?.includes(id.trustDomain) !== true)
     return { why: `it is of the trust domain '${id.trustDomain}', ours is '${ours}'` };
   return { service: id.service, spiffe: id.uri, validTo: Date.parse(certificate.valid_to) };
 };

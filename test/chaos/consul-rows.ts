@@ -1,5 +1,6 @@
 import {
   agentKilled,
+  authorityLost,
   consulGone,
   flapping,
   leaderKilled,
@@ -7,8 +8,12 @@ import {
   quorumLost,
   wiped,
 } from '../support/outage-stories.ts';
-import { outage } from '../support/outages.ts';
-import type { Row } from './row.ts';
+import { outage, skipped } from '../support/outages.ts';
+import { consulVersion } from '../support/real-consul.ts';
+import { against, type Told } from './partial.ts';
+import type { Finding, Row } from './row.ts';
+
+const asTold = ({ measured, kept }: Finding): Told => ({ figures: measured, kept });
 
 /** What becomes of calls while a real Consul of three servers, and the agent in front of them, fail. */
 export const consulRows: readonly Row[] = [
@@ -29,6 +34,18 @@ export const consulRows: readonly Row[] = [
     fault: 'all servers lose all that they knew',
     promise: '0 failed; nobody seen to leave',
     run: (short) => outage(wiped(short ? 5000 : 60_000)),
+  },
+  {
+    id: 'T-21',
+    fault: 'the same, and agents hear of the new CA',
+    promise: '0 failed; leaves follow, a newcomer is called',
+    run: async () =>
+      consulVersion() === null
+        ? skipped
+        : against(
+            () => outage(authorityLost).then(asTold),
+            () => outage(authorityLost, { sabotage: ['roots'] }).then(asTold),
+          ),
   },
   {
     id: 'T-22',

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts } from './free-ports.ts';
 
@@ -29,7 +29,8 @@ export interface ConsulCluster {
   close(): Promise<void>;
 }
 
-const startingMs = 30_000;
+/** Agents tell servers that began anew of themselves within a minute. */
+const startingMs = 90_000;
 
 /** Starts all four; resolves when they have a leader and a CA. */
 export const startCluster = async (): Promise<ConsulCluster> => {
@@ -125,7 +126,10 @@ class Agent implements ClusterAgent {
   }
 
   async said(): Promise<string> {
-    return readFile(`${this.#directory}.log`, 'utf8').catch(() => 'it has no log');
+    // Consul writes the time between name and suffix.
+    const [home, name] = [dirname(this.#directory), basename(this.#directory)];
+    const logs = (await readdir(home)).filter((file) => file.startsWith(`${name}-`)).sort();
+    return logs.length === 0 ? 'it has no log' : readFile(join(home, logs.at(-1)!), 'utf8');
   }
 
   kill(): Promise<void> {

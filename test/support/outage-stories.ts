@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Sidecar } from '../../sidecar/index.ts';
 import { milliseconds } from '../chaos/row.ts';
+import { anotherAuthority } from './authority.ts';
 import type { OutageMesh } from './outage-mesh.ts';
 import { type Ground, metric, type Told, within } from './outages.ts';
 
@@ -95,6 +97,39 @@ export const wiped =
       kept: backMs >= 0 && kept === mesh.callees.length,
     };
   };
+
+/** A leaf is made anew within thirty seconds of a new root, at a time of its agent's choice. */
+const followedMs = 60_000;
+
+const trustDomain = async ({ ports }: Sidecar): Promise<string> => {
+  const answer = await fetch(`http://${ports.admin}/snapshot`);
+  const { identity } = (await answer.json()) as { identity: { spiffe: string } };
+  return new URL(identity.spiffe).host;
+};
+
+/**
+ * The same, and the new servers change their CA once more: of that agents hear at once. Leaves follow one by one; until
+ * the last has, old and new must believe each other. Then one comes who never knew the old.
+ */
+export const authorityLost = async (ground: Ground): Promise<Told> => {
+  const { cluster, mesh } = ground;
+  const sidecars = [mesh.caller, ...mesh.callees];
+  const domains = async (): Promise<Set<string>> => new Set(await Promise.all(sidecars.map(trustDomain)));
+  const [before] = await domains();
+  const { figures, kept } = await wiped(0)(ground);
+  const changed = await fetch(`${cluster.client.url}/v1/connect/ca/configuration`, {
+    method: 'PUT',
+    body: JSON.stringify(anotherAuthority()),
+  });
+  if (!changed.ok) throw new Error(`no other CA: ${changed.status} ${await changed.text()}`);
+  const followMs = await within(followedMs, async () => !(await domains()).has(before!));
+  const { app } = await mesh.add();
+  const calledMs = await within(10_000, () => app.seen.length > 0);
+  return {
+    figures: `${figures}, every leaf of the new CA ${milliseconds(followMs)} after, a newcomer called after ${milliseconds(calledMs)}`,
+    kept: kept && followMs >= 0 && calledMs >= 0,
+  };
+};
 
 /** Kills the agent that all sidecars share, and starts it again, with what it kept or with nothing. */
 export const agentKilled =

@@ -1,5 +1,6 @@
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { anotherAuthority } from '../../support/authority.ts';
 import type { Api } from '../../support/consul-api.ts';
 import type { Ground } from './ground.ts';
 
@@ -57,12 +58,7 @@ export const certificatesStories = (api: Api, { ours }: Ground): void => {
         const before = await api.get('/v1/agent/connect/ca/roots');
         const old = new X509Certificate(before.json().Roots[0].RootCert);
         const held = api.get(`/v1/agent/connect/ca/roots?index=${before.index}&wait=10s`);
-        const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-        const key = privateKey.export({ type: 'sec1', format: 'pem' }).toString();
-        const changed = await api.put('/v1/connect/ca/configuration', {
-          Provider: 'consul',
-          Config: { LeafCertTTL: '72h', PrivateKey: key, RootCert: '' },
-        });
+        const changed = await api.put('/v1/connect/ca/configuration', anotherAuthority());
         expect([changed.status, changed.text]).toEqual([200, '']);
         const after = (await held).json();
         expect(after.TrustDomain).toBe(before.json().TrustDomain);

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import type { Sabotage } from '../../../sidecar/sabotage.ts';
 import { agentMesh, hasty } from '../../support/agent-mesh.ts';
 import { until } from '../../support/raw-http2.ts';
 import {
@@ -132,6 +133,30 @@ describe('certificates from Consul that change under load', () => {
     expect(load.codes.length).toBeGreaterThan(100);
     expect(sumOf(caller, 'outrigger_links_lost_total')).toBe(0);
     await mesh.close();
+  });
+
+  /** What calls were told while the agent's root went with its state, leaves a second after it. */
+  const lostRoots = async (sabotage: readonly Sabotage[]): Promise<string[]> => {
+    const mesh = await agentMesh({ sabotage });
+    const load = steadily(mesh.client);
+    const before = mesh.renewals();
+    await mesh.agent.loseRoots('other.consul', 1000);
+    await seen('leaves of the new root', () => mesh.renewals() >= before + 2);
+    expect(await mesh.newcomer('orders')).toBe(grpc.status.OK);
+    await load.stop();
+    await mesh.close();
+    expect(load.codes.length).toBeGreaterThan(100);
+    return load.complaints;
+  };
+
+  it('another root in place of all, of another trust domain: no call fails while leaves follow', async () => {
+    expect(await lostRoots([])).toEqual([]);
+  });
+
+  it('control: a callee that drops the lost root at once is reached by nobody', async () => {
+    const complaints = await lostRoots(['roots']);
+    expect(complaints.length).toBeGreaterThan(0);
+    expect(complaints[0]).toMatch(/certificate/);
   });
 
   it('control: a callee that does not follow is refused by whoever comes after the change', async () => {

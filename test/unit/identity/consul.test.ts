@@ -6,18 +6,24 @@ import { Polls } from '../../../sidecar/consul/polls.ts';
 import type { Identity } from '../../../sidecar/core/identity.ts';
 import { consulIdentity } from '../../../sidecar/identity/consul.ts';
 import { type Authority, createAuthority, type Leaf } from '../../../sidecar/identity/development-ca.ts';
+import { lostForMs } from '../../../sidecar/identity/lost-roots.ts';
 import { breathe, drive } from '../../support/drive.ts';
 import { type StillKit, stillKit } from '../../support/kit.ts';
 
 let old: Authority;
 let next: Authority;
+/** Of servers that began anew: another trust domain, too. */
+let other: Authority;
 let oldLeaf: Leaf;
 let nextLeaf: Leaf;
+let otherLeaf: Leaf;
 beforeAll(async () => {
   old = await createAuthority({ trustDomain: 'td.consul' });
   next = await createAuthority({ trustDomain: 'td.consul' });
+  other = await createAuthority({ trustDomain: 'other.consul' });
   oldLeaf = await old.issue({ service: 'orders' });
   nextLeaf = await next.issue({ service: 'orders' });
+  otherLeaf = await other.issue({ service: 'orders' });
 });
 
 /** A thing in Consul whose questions hang until it changes. */
@@ -81,9 +87,9 @@ const start = (kept: Identity | null = null) => {
   const trust = (...authorities: Authority[]): Promise<void> =>
     roots.become(
       {
-        TrustDomain: 'td.consul',
+        TrustDomain: authorities[0]!.trustDomain,
         Roots: authorities.map(({ root }, place) => ({
-          ID: String(place),
+          ID: root,
           RootCert: root,
           Active: place === 0,
         })),
@@ -185,6 +191,57 @@ describe('identity from Consul', () => {
     await fail();
     kit.pass(5000);
     expect(source.identity.value).toBeNull();
+  });
+
+  it('goes on believing an active root that Consul lost, until leaves of it are replaced', async () => {
+    const { kit, source, heard, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await trust(other);
+    expect(source.identity.value).toMatchObject({
+      key: oldLeaf.key,
+      roots: [other.root.trim(), old.root.trim()],
+      alsoDomains: ['other.consul', 'td.consul'],
+    });
+    expect(kit.meter.count('outrigger_roots_lost').value).toBe(1);
+    kit.pass(2 * lostForMs);
+    expect(source.identity.value!.roots.length, 'our own leaf has nothing else to hang on').toBe(2);
+    await prove(otherLeaf);
+    kit.pass(lostForMs - 1000);
+    expect(source.identity.value).toMatchObject({ key: otherLeaf.key, roots: { length: 2 } });
+    kit.pass(2000);
+    expect(source.identity.value).toMatchObject({ roots: [other.root.trim()], alsoDomains: [] });
+    expect(kit.meter.count('outrigger_roots_lost').value).toBe(0);
+    expect(heard.length).toBe(4);
+  });
+
+  it('believes a lost root as any other once Consul lists it again', async () => {
+    const { kit, source, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await trust(other);
+    await trust(old);
+    expect(source.identity.value!.roots).toEqual([old.root.trim(), other.root.trim()]);
+    kit.pass(lostForMs + 1000);
+    expect(source.identity.value!.roots).toEqual([old.root.trim()]);
+  });
+
+  it('believes eight lost roots at most', async () => {
+    const { source, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    for (let turn = 0; turn < 10; turn++) await trust(await createAuthority({ trustDomain: 'td.consul' }));
+    expect(source.identity.value!.roots.length).toBe(9);
+  });
+
+  it('drops a root at once that was replaced before, as after a change on purpose', async () => {
+    const { source, trust, prove } = start();
+    await trust(old);
+    await prove(oldLeaf);
+    await trust(next, old);
+    await prove(nextLeaf);
+    await trust(next);
+    expect(source.identity.value!.roots).toEqual([next.root.trim()]);
   });
 
   it('stops at once and leaves nothing behind', async () => {
