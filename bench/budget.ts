@@ -6,6 +6,8 @@ import { type Row, ratio, type Spread } from './results.ts';
 /** One promise: the sidecar's figure, divided by another chain's, or by its own under other load. */
 export interface Promised {
   readonly case: string;
+  /** Whose figure it is; default `outrigger`. */
+  readonly chain?: ChainName;
   readonly column: string;
   readonly figure: Figure;
   readonly against: ChainName | { readonly column: string };
@@ -37,11 +39,11 @@ export const judge = (budget: readonly Promised[], rows: readonly Row[]): Verdic
   budget
     .filter(({ case: id }) => rows.some(({ caseId }) => caseId === id))
     .map((promised) => {
-      const { against, column } = promised;
+      const { against, column, chain = 'outrigger' } = promised;
       const find = (chain: ChainName, name: string): Row | undefined =>
         rows.find((row) => row.caseId === promised.case && row.chain === chain && row.column === name);
-      const own = find('outrigger', column);
-      const other = typeof against === 'string' ? find(against, column) : find('outrigger', against.column);
+      const own = find(chain, column);
+      const other = typeof against === 'string' ? find(against, column) : find(chain, against.column);
       const found = own && other ? ratio(own, other, promised.figure) : null;
       const failed = own !== undefined && own.failure !== null;
       if (failed) return { promised, ratio: null, word: 'BROKEN', tighten: null };

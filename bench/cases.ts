@@ -50,7 +50,7 @@ export const cases: readonly Case[] = [
     id: 'a',
     title: 'one proxy, plaintext, 128 B unary, 8 connections x 32 calls',
     hops: 1,
-    chains: [...proxies, 'outrigger-traced'],
+    chains: proxies,
     columns: [
       { name: 'differing headers', load: standard },
       { name: 'constant headers', load: { ...standard, headers: 'constant' } },
@@ -122,6 +122,18 @@ export const cases: readonly Case[] = [
     columns: [
       { name: 'none unread', load: { ...arrivals, perSecond: 500 } },
       { name: '40 unread', load: { ...arrivals, perSecond: 500, unread: 40 } },
+    ],
+    unit: 'call',
+  },
+  {
+    kind: 'load',
+    id: 't',
+    title: 'one proxy that exports spans, the load of (a)',
+    hops: 1,
+    chains: ['outrigger-traced'],
+    columns: [
+      { name: 'none sampled', load: standard },
+      { name: 'every hundredth', load: { ...standard, headers: 'sampled' } },
     ],
     unit: 'call',
   },

@@ -19,7 +19,7 @@ export interface Options {
   readonly filters: boolean;
 }
 
-const usage = `npm run bench -- [--filters] [--traces] [--quick] [--case a,b] [--chain NAMES] [--rounds N] [--json FILE] [--profile DIRECTORY]
+const usage = `npm run bench -- [--filters] [--quick] [--case a,b] [--chain NAMES] [--rounds N] [--json FILE] [--profile DIRECTORY]
 
   --quick     short windows and 2 rounds: for development, too noisy to judge by
   --case      letters of the cases to run, such as a,b; default all
@@ -27,12 +27,8 @@ const usage = `npm run bench -- [--filters] [--traces] [--quick] [--case a,b] [-
   --rounds    how often each chain is measured; default 5
   --json      where to write every round
   --filters   what each filter of the stack costs a call, and nothing else
-  --traces    case a beside a sidecar that exports the spans of every hundredth trace
   --profile   where our own proxies leave CPU profiles (which costs them some time); read with dist/bench/top.js
 `;
-
-/** What is compared unless something else is asked for. */
-const usual = [...chains.keys()].filter((name) => name !== 'outrigger-traced');
 
 /** Reads the command line; throws with the usage when it makes no sense. */
 export const readOptions = (args: readonly string[]): Options => {
@@ -41,8 +37,7 @@ export const readOptions = (args: readonly string[]): Options => {
     options: {
       quick: { type: 'boolean', default: false },
       case: { type: 'string', default: cases.map(({ id }) => id).join(',') },
-      chain: { type: 'string', default: usual.join(',') },
-      traces: { type: 'boolean', default: false },
+      chain: { type: 'string', default: [...chains.keys()].join(',') },
       rounds: { type: 'string' },
       json: { type: 'string' },
       profile: { type: 'string' },
@@ -53,7 +48,7 @@ export const readOptions = (args: readonly string[]): Options => {
   const letters = values.case.split(',');
   const strange = letters.find((letter) => !cases.some(({ id }) => id === letter));
   if (strange !== undefined) throw new Error(`--case ${strange}: there is no such case\n\n${usage}`);
-  const names = [...values.chain.split(','), ...(values.traces ? ['outrigger-traced'] : [])];
+  const names = values.chain.split(',');
   const stranger = names.find((name) => ![...chains.keys()].some((known) => known === name));
   if (stranger !== undefined)
     throw new Error(`--chain ${stranger}: must be of ${[...chains.keys()].join(', ')}\n\n${usage}`);

@@ -3,6 +3,7 @@ import type { HeaderKind } from './job.ts';
 
 /** Ids made beforehand: far more than any header table remembers, so that none is ever found there again. */
 const poolSize = 8192;
+const sampledEvery = 100;
 
 /**
  * Fields makes the header list of each call: ten fields as a gRPC client sends them, of which x-request-id,
@@ -27,11 +28,12 @@ export class Fields {
       this.#ids.push(
         `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`,
       );
-      this.#traces.push(`00-${hex.slice(32, 64)}-${hex.slice(64, 80)}-01`);
+      const flags = kind === 'sampled' && i % sampledEvery === 0 ? '01' : '00';
+      this.#traces.push(`00-${hex.slice(32, 64)}-${hex.slice(64, 80)}-${flags}`);
       // What is left of a minute, in microseconds, as grpc-go writes it.
       this.#timeouts.push(`${59_999_999 - i * 3}u`);
     }
-    this.#step = kind === 'differing' ? 1 : 0;
+    this.#step = kind === 'constant' ? 0 : 1;
   }
 
   /** The list of the next call. */

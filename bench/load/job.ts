@@ -1,5 +1,8 @@
-/** Whether ids, traces and timeouts differ in every call, as they do in life, or repeat. */
-export type HeaderKind = 'differing' | 'constant';
+/**
+ * Whether ids, traces and timeouts differ in every call, as they do in life, or repeat. `sampled`: they differ, and every
+ * hundredth call says that its trace is sampled; no other does.
+ */
+export type HeaderKind = 'differing' | 'constant' | 'sampled';
 
 /** What every job says. */
 interface Common {

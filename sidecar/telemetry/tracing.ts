@@ -3,7 +3,6 @@ import type * as Api from '@opentelemetry/api';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import type { Kit } from '../core/kit.ts';
 import type { LogFields } from '../core/log.ts';
-import { randomHex } from '../core/random-hex.ts';
 import type { Tracer } from '../core/trace.ts';
 import { isRegistered } from '../core/tracing-global.ts';
 import {
@@ -12,7 +11,9 @@ import {
   tracingAskedBy,
   tracingPackages,
 } from '../core/tracing-variables.ts';
+import { apiKeeper } from './api-keeper.ts';
 import { watchDiagnostics } from './diagnostics.ts';
+import { ownKeeper, sinkOf } from './own-keeper.ts';
 import { spanTracer } from './spans.ts';
 
 // This folder is the sidecar's only door to OpenTelemetry, which is loaded when traces are asked for, and never else.
@@ -77,9 +78,10 @@ const open = (kit: Kit, loaded: Loaded, service: string, environment: Environmen
     diagnostics.leave();
     return null;
   }
-  const rootOf = own === null ? () => {} : own.rootOf;
+  const tracer = provider.getTracer(scope);
+  const sink = own === null ? null : sinkOf(tracer);
   return {
-    tracer: spanTracer(kit, { api, tracer: provider.getTracer(scope), rootOf }),
+    tracer: spanTracer(kit, sink === null ? apiKeeper(api, tracer) : ownKeeper(api, sink)),
     close: async () => {
       const lost = await within(own?.shutdown() ?? Promise.resolve(), farewellMs);
       if (lost !== null) diagnostics.hear(`the last spans could not be sent: ${lost}`);
@@ -106,27 +108,15 @@ const load = (): Loaded | null => {
 
 interface OwnProvider {
   readonly provider: Api.TracerProvider | null;
-  /** The next root span is one of the trace `traceId`: the id that the call was sampled by. */
-  readonly rootOf: (traceId: string) => void;
   shutdown(): Promise<void>;
 }
 
 /** A provider as the variables describe it, which nobody else in this process can see. */
 const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
-  let root = '';
-  const hex = randomHex();
   const node = new sdk.NodeSDK({
     ...(service !== '' && { serviceName: service }),
     // Who asks for a span has decided that there is one: the variables' sampler was asked before.
     sampler: { shouldSample: () => ({ decision: api.SamplingDecision.RECORD_AND_SAMPLED }) },
-    idGenerator: {
-      generateTraceId: () => {
-        const id = root;
-        root = '';
-        return id || hex(16);
-      },
-      generateSpanId: () => hex(8),
-    },
     // Metrics and logs are the variables' too, but not ours: a sidecar has its own.
     metricReaders: [],
     logRecordProcessors: [],
@@ -138,10 +128,7 @@ const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
   node.start();
   const provider = isRegistered('trace') ? delegateOf(api.trace.getTracerProvider()) : null;
   if (provider !== null) api.trace.disable();
-  const rootOf = (traceId: string): void => {
-    root = traceId;
-  };
-  return { provider, rootOf, shutdown: () => node.shutdown() };
+  return { provider, shutdown: () => node.shutdown() };
 };
 
 /** What is registered stands behind a proxy. */
