@@ -40,8 +40,8 @@ export const judge = (budget: readonly Promised[], rows: readonly Row[]): Verdic
     .filter(({ case: id }) => rows.some(({ caseId }) => caseId === id))
     .map((promised) => {
       const { against, column, chain = 'outrigger' } = promised;
-      const find = (chain: ChainName, name: string): Row | undefined =>
-        rows.find((row) => row.caseId === promised.case && row.chain === chain && row.column === name);
+      const find = (whose: ChainName, name: string): Row | undefined =>
+        rows.find((row) => row.caseId === promised.case && row.chain === whose && row.column === name);
       const own = find(chain, column);
       const other = typeof against === 'string' ? find(against, column) : find(chain, against.column);
       const found = own && other ? ratio(own, other, promised.figure) : null;

@@ -34,6 +34,8 @@ export class Authorities {
   readonly #time: Time;
   readonly #leaves: Map<string, Promise<Kept>> = new Map();
   #roots: Root[];
+  /** Takes back that leaves are made anew later. */
+  #unwait = (): void => {};
   leafTtlMs: number;
 
   constructor(first: Authority, ledger: Ledger, time: Time, leafTtlMs: number) {
@@ -86,7 +88,8 @@ export class Authorities {
   async lose(trustDomain: string, leavesAfterMs: number): Promise<void> {
     const next = await createAuthority({ trustDomain, wall: () => this.#time.wall() });
     this.#roots = [this.#listed(next, this.#ledger.write('roots'))];
-    this.#time.after(leavesAfterMs, () => this.#stale());
+    this.#unwait();
+    this.#unwait = this.#time.after(leavesAfterMs, () => this.#stale());
   }
 
   /** The list of roots as Consul shows it. */
@@ -121,6 +124,7 @@ export class Authorities {
 
   /** Ends all timers. */
   close(): void {
+    this.#unwait();
     for (const making of this.#leaves.values()) making.then((kept) => kept.cancel()).catch(() => {});
     this.#leaves.clear();
   }
