@@ -49,16 +49,21 @@ export const readMessage = (message: Uint8Array, take: TakeField): void => {
   if (at > message.length) throw new Error('it is cut off');
 };
 
-/** A field of octets or text, as it stands in a message. */
-export const writeField = (field: number, value: Uint8Array | string): Buffer => {
-  const octets = typeof value === 'string' ? Buffer.from(value) : value;
+/** What stands before the `length` octets of a field. */
+export const fieldHead = (field: number, length: number): Uint8Array => {
   const head: number[] = [];
-  for (const number of [field * 8 + 2, octets.length]) {
+  for (const number of [field * 8 + 2, length]) {
     let left = number;
     for (; left > 0x7f; left = Math.floor(left / 128)) head.push((left % 128) | 0x80);
     head.push(left);
   }
-  return Buffer.concat([Uint8Array.from(head), octets]);
+  return Uint8Array.from(head);
+};
+
+/** A field of octets or text, as it stands in a message. */
+export const writeField = (field: number, value: Uint8Array | string): Buffer => {
+  const octets = typeof value === 'string' ? Buffer.from(value) : value;
+  return Buffer.concat([fieldHead(field, octets.length), octets]);
 };
 
 /** The text of a field. Throws when it is a number, or no UTF-8. */

@@ -1,3 +1,4 @@
+import { hexDigitAt } from '../core/hex-digit.ts';
 import type { Samples } from '../core/trace.ts';
 import type { Environment } from '../core/tracing-variables.ts';
 
@@ -12,12 +13,8 @@ type Decision = (traceparent: string) => boolean;
 const on: Decision = () => true;
 const off: Decision = () => false;
 
-/** The sampled flag: the lowest bit of the last digit of a valid traceparent. Of the letters, b, d and f have it. */
-const parent: Decision = (traceparent) => {
-  const digit = traceparent.charCodeAt(54);
-  return ((digit >= letterA ? digit - 1 : digit) & 1) === 1;
-};
-const letterA = 0x61;
+/** The sampled flag: the lowest bit of the last digit of a valid traceparent. */
+const parent: Decision = (traceparent) => (hexDigitAt(traceparent, 54) & 1) === 1;
 
 /**
  * A share of the traces by their id: the same trace is taken by everybody who takes as large a share. As OpenTelemetry's
@@ -31,20 +28,14 @@ const shareOf = (ratio: number): Decision => {
   return (traceparent) => {
     for (let at = 0; at < 8; at++) {
       const folded =
-        digitAt(traceparent, at + 3) ^
-        digitAt(traceparent, at + 11) ^
-        digitAt(traceparent, at + 19) ^
-        digitAt(traceparent, at + 27);
+        hexDigitAt(traceparent, at + 3) ^
+        hexDigitAt(traceparent, at + 11) ^
+        hexDigitAt(traceparent, at + 19) ^
+        hexDigitAt(traceparent, at + 27);
       if (folded !== limits[at]!) return folded < limits[at]!;
     }
     return false;
   };
-};
-
-/** The value of a digit of 0 to 9 or a to f. */
-const digitAt = (text: string, at: number): number => {
-  const digit = text.charCodeAt(at);
-  return digit < letterA ? digit - 0x30 : digit - letterA + 10;
 };
 
 const names = [

@@ -1,122 +1,147 @@
 import type * as Api from '@opentelemetry/api';
 import type { Attempt, Call } from '../core/call.ts';
+import type { EndpointView } from '../core/endpoint.ts';
 import type { Clock } from '../core/kit.ts';
-import type { Witness } from '../core/life.ts';
+import type { Life, Witness } from '../core/life.ts';
 import type { Count } from '../core/meter.ts';
 import type { Status } from '../core/status.ts';
 import type { AttemptSpan, CallFacts, CallSpan } from '../core/trace.ts';
-import { type AttemptFacts, SpanNotes } from './span-notes.ts';
 
 /** Whoever keeps spans until they are exported. */
 export interface SpanKeeper {
   /** Begins a span and answers its traceparent; null: it is not wanted. */
   begin(span: OneSpan): string | null;
-  /** Takes what it tells. `endedAt`: wall-clock milliseconds. */
-  end(span: OneSpan, notes: SpanNotes, endedAt: number): void;
+  /** Takes one that is over. */
+  end(span: OneSpan): void;
+  /** Hands on all that it has taken. */
+  close(): void;
 }
 
 /** What all spans of a sidecar share. */
 export interface SpanGround {
   readonly keeper: SpanKeeper;
   readonly clock: Clock;
-  readonly counts: Readonly<Record<'outbound' | 'inbound' | 'attempt', Count>>;
+  readonly counts: Readonly<Record<SpanKind, Count>>;
 }
 
-/** A span while it goes on. It ends once, with a status. */
-export abstract class OneSpan implements Witness {
+export type SpanKind = CallFacts['direction'] | 'attempt';
+
+/**
+ * The span of a call or of an attempt, as plain values. It ends once, with a status, and from then on nothing of the call
+ * lives on in it.
+ *
+ * One class for all: few calls are sampled, and what is run seldom costs by how much code it is.
+ */
+export class OneSpan implements CallSpan, AttemptSpan {
   earlier: Witness | null = null;
   /** Names this span as the parent of what comes after. */
   traceparent = '';
+  /** What its traceparent begins with, for whoever makes one. */
+  trace = '';
   /** What keeps it where OpenTelemetry itself does. */
   kept: Api.Span | null = null;
-  /** As it came to the span: its traceparent is the parent's. */
-  readonly call: Call;
+  readonly kind: SpanKind;
+  /** Of the span before it in its trace; its own trace id where it is the first. */
+  readonly parent: string;
+  readonly tracestate: string;
+  readonly isRoot: boolean;
+  readonly method: string;
+  /** Correlation id of its call. */
+  readonly id: string;
+  readonly authority: string;
+  /** The service that was named, or the verified caller; of an attempt, whom it goes to. */
+  readonly named: string;
+  /** Of an attempt: the span of its call, the attempt before it, and where it goes. */
+  readonly above: OneSpan | null;
+  readonly before: OneSpan | null;
+  readonly endpoint: EndpointView | null;
+  /** Of the endpoint, as the attempt begins. */
+  readonly gate: string;
   /** Wall-clock milliseconds. */
   readonly beganAt: number;
-  protected readonly ground: SpanGround;
+  endedAt = 0;
+  /** Null while it goes on. */
+  status: Status | null = null;
+  /** As it goes on: the first hop writes the flags on the way down. */
+  baggage: string;
+  /** Which attempt it is, or how many there were. */
+  attempts: number;
+  /** Of a call that is over: where it went in the end, and what its life says. */
+  service = '';
+  requestBytes = 0;
+  responseBytes = 0;
+  pickMs = 0;
+  queueMs = 0;
+  connectMs = 0;
+  waitMs = 0;
+  readonly #ground: SpanGround;
   /** From monotonic milliseconds to those of the wall clock: one for a call and its attempts, so that they fit. */
-  protected readonly offsetMs: number;
-  #isOver = false;
+  readonly #offsetMs: number;
+  #life: Life | null;
+  #last: OneSpan | null = null;
 
-  constructor(ground: SpanGround, call: Call, begunAt: number, offsetMs: number) {
-    this.ground = ground;
-    this.call = call;
-    this.offsetMs = offsetMs;
-    this.beganAt = begunAt + offsetMs;
-  }
-
-  over(status: Status): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const { clock, keeper } = this.ground;
-    const { life } = this.call;
-    // What ends with its call ends no later.
-    const endedAt = life.outcome === null ? clock.now() : life.endedAt(clock);
-    keeper.end(this, this.notes(status), endedAt + this.offsetMs);
-  }
-
-  /** What there is to tell; `status` is null while it goes on. */
-  abstract notes(status: Status | null): SpanNotes;
-}
-
-/** The span of a call. */
-export class OneCall extends OneSpan implements CallSpan {
-  readonly #facts: CallFacts;
-  #last: OneAttempt | null = null;
-  #baggage: string;
-
-  constructor(ground: SpanGround, call: Call, facts: CallFacts, offsetMs: number) {
-    super(ground, call, call.arrival.arrivedAt, offsetMs);
-    this.#facts = facts;
-    this.#baggage = call.baggage;
+  /** `attempt`: whose span it is, if not the call's; `above` is the call's then. */
+  constructor(
+    ground: SpanGround,
+    call: Call,
+    { direction, service, isRoot }: CallFacts,
+    offsetMs: number,
+    attempt: Attempt | null = null,
+    above: OneSpan | null = null,
+  ) {
+    this.#ground = ground;
+    this.#offsetMs = offsetMs;
+    this.#life = call.life;
+    this.kind = attempt === null ? direction : 'attempt';
+    this.parent = call.traceparent;
+    this.tracestate = call.tracestate;
+    this.isRoot = isRoot;
+    this.method = call.method;
+    this.id = call.id;
+    this.authority = call.arrival.authority;
+    this.named = service;
+    this.above = above;
+    this.before = above === null ? null : above.#last;
+    this.endpoint = attempt === null ? null : attempt.endpoint;
+    this.gate = attempt === null ? '' : attempt.endpoint.gate;
+    this.beganAt = (attempt === null ? call.arrival.arrivedAt : attempt.begunAt) + offsetMs;
+    this.baggage = call.baggage;
+    this.attempts = attempt === null ? 0 : attempt.previous + 1;
   }
 
   attempt(attempt: Attempt): AttemptSpan {
-    // The first hop writes the flags on the way down.
-    this.#baggage = attempt.call.baggage;
-    const { keeper, counts } = this.ground;
-    const span = new OneAttempt(this.ground, attempt, this, this.#last, this.offsetMs);
+    const { call, endpoint } = attempt;
+    this.baggage = call.baggage;
+    const { keeper, counts } = this.#ground;
+    const facts: CallFacts = { direction: 'outbound', service: endpoint.address.service, isRoot: false };
+    const span = new OneSpan(this.#ground, call, facts, this.#offsetMs, attempt, this);
     span.traceparent = keeper.begin(span) ?? this.traceparent;
     counts.attempt.value++;
     this.#last = span;
     return span;
   }
 
-  notes(status: Status | null): SpanNotes {
-    const { direction, service, isRoot } = this.#facts;
-    const facts = { kind: direction, isRoot, named: service, baggage: this.#baggage };
-    return new SpanNotes(this, status, facts, null);
-  }
-}
-
-/** The span of one attempt. */
-export class OneAttempt extends OneSpan implements AttemptSpan {
-  readonly parent: OneCall;
-  /** The attempt before it. */
-  readonly before: OneAttempt | null;
-  readonly #facts: AttemptFacts;
-
-  constructor(
-    ground: SpanGround,
-    { call, endpoint, begunAt, previous }: Attempt,
-    parent: OneCall,
-    before: OneAttempt | null,
-    offsetMs: number,
-  ) {
-    super(ground, call, begunAt, offsetMs);
-    this.parent = parent;
-    this.before = before;
-    this.#facts = {
-      endpoint,
-      number: previous + 1,
-      gate: endpoint.gate,
-      after: before === null ? '' : before.traceparent,
-    };
+  over(status: Status): void {
+    const life = this.#life;
+    if (life === null) return;
+    this.#life = null;
+    this.status = status;
+    const { clock, keeper } = this.#ground;
+    // What ends with its call ends no later.
+    const endedAt = (life.outcome === null ? clock.now() : life.endedAt(clock)) + this.#offsetMs;
+    this.endedAt = Math.max(this.beganAt, endedAt);
+    if (this.endpoint === null) this.#take(life);
+    keeper.end(this);
   }
 
-  notes(status: Status | null): SpanNotes {
-    const named = this.#facts.endpoint.address.service;
-    const facts = { kind: 'attempt', isRoot: false, named, baggage: '' } as const;
-    return new SpanNotes(this, status, facts, this.#facts);
+  #take(life: Life): void {
+    this.service = life.at === null ? '' : life.at.address.service;
+    this.attempts = life.attempts;
+    this.requestBytes = life.requestBytes;
+    this.responseBytes = life.responseBytes;
+    this.pickMs = life.pickMs;
+    this.queueMs = life.queueMs;
+    this.connectMs = life.connectMs;
+    this.waitMs = life.waitMs;
   }
 }

@@ -13,7 +13,8 @@ import {
 } from '../core/tracing-variables.ts';
 import { apiKeeper } from './api-keeper.ts';
 import { watchDiagnostics } from './diagnostics.ts';
-import { ownKeeper, sinkOf } from './own-keeper.ts';
+import { sinkOf } from './otlp-sink.ts';
+import { ownKeeper } from './own-keeper.ts';
 import { spanTracer } from './spans.ts';
 
 // This folder is the sidecar's only door to OpenTelemetry, which is loaded when traces are asked for, and never else.
@@ -80,9 +81,11 @@ const open = (kit: Kit, loaded: Loaded, service: string, environment: Environmen
   }
   const tracer = provider.getTracer(scope);
   const sink = own === null ? null : sinkOf(tracer);
+  const keeper = sink === null ? apiKeeper(api, tracer) : ownKeeper(kit, api, sink);
   return {
-    tracer: spanTracer(kit, sink === null ? apiKeeper(api, tracer) : ownKeeper(api, sink)),
+    tracer: spanTracer(kit, keeper),
     close: async () => {
+      keeper.close();
       const lost = await within(own?.shutdown() ?? Promise.resolve(), farewellMs);
       if (lost !== null) diagnostics.hear(`the last spans could not be sent: ${lost}`);
       diagnostics.leave();

@@ -49,16 +49,27 @@ export const startReceiver = async (): Promise<Receiver> => {
   return { endpoint: `http://127.0.0.1:${port}`, spans, close: () => server.forceShutdown() };
 };
 
-const traceService = (): grpc.ServiceDefinition => {
-  const loaded = loadSync(join(import.meta.dirname, 'otlp.proto'), { longs: String, enums: String });
+const traceService = (defaults = false): grpc.ServiceDefinition => {
+  const loaded = loadSync(join(import.meta.dirname, 'otlp.proto'), {
+    longs: String,
+    enums: String,
+    defaults,
+  });
   return loaded['opentelemetry.proto.collector.trace.v1.TraceService'] as unknown as grpc.ServiceDefinition;
+};
+
+/** Reads a request as collectors do; what is not said has its default. */
+export const requestReader = (): ((octets: Buffer) => Exported) => {
+  const { Export } = traceService(true);
+  return (octets) => Export!.requestDeserialize(octets) as Exported;
 };
 
 interface Pair {
   readonly key: string;
   readonly value?: Readonly<Record<string, unknown>>;
 }
-interface Exported {
+/** A batch of spans, in the words of OTLP. */
+export interface Exported {
   readonly resourceSpans?: readonly {
     readonly resource?: { readonly attributes?: readonly Pair[] };
     readonly scopeSpans?: readonly {

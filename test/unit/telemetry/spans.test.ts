@@ -1,45 +1,76 @@
+import { queryObjects } from 'node:v8';
 import * as api from '@opentelemetry/api';
-import { BasicTracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import { describe, expect, it } from 'vitest';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Call } from '../../../sidecar/core/call.ts';
+import { Life } from '../../../sidecar/core/life.ts';
 import { broken, ok } from '../../../sidecar/core/status.ts';
 import type { CallFacts } from '../../../sidecar/core/trace.ts';
 import { apiKeeper } from '../../../sidecar/telemetry/api-keeper.ts';
-import type { SpanKeeper } from '../../../sidecar/telemetry/one-span.ts';
-import { ownKeeper, sinkOf } from '../../../sidecar/telemetry/own-keeper.ts';
+import type { OneSpan, SpanKeeper } from '../../../sidecar/telemetry/one-span.ts';
+import { sinkOf } from '../../../sidecar/telemetry/otlp-sink.ts';
+import { ownKeeper } from '../../../sidecar/telemetry/own-keeper.ts';
 import { spanTracer } from '../../../sidecar/telemetry/spans.ts';
 import { FakeEndpoint, newCall } from '../../support/calls.ts';
-import { stillKit } from '../../support/kit.ts';
+import { type StillKit, stillKit } from '../../support/kit.ts';
+import { requestReader } from '../../support/otlp.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const caller = 'b7ad6b7169203331';
+const read = requestReader();
 
-/** A provider whose ended spans are kept. */
-const noting = (limits: object = {}) => {
-  const ended: ReadableSpan[] = [];
+type Serializer = { serializeRequest(spans: readonly object[]): Uint8Array };
+const protobuf = (new OTLPTraceExporter() as unknown as { _delegate: { _serializer: Serializer } })._delegate
+  ._serializer;
+const json: Serializer = { serializeRequest: () => Buffer.from('{"resourceSpans":[]}') };
+
+const providers: BasicTracerProvider[] = [];
+afterEach(async () => {
+  for (const provider of providers.splice(0)) await provider.shutdown();
+});
+
+/** A provider of OpenTelemetry whose exporter keeps the octets that it would send. */
+const noting = ({ serializer = protobuf, limits = {}, also = [] as SpanExporter[] } = {}) => {
+  const sent: Buffer[] = [];
+  const delegate = { _serializer: serializer };
+  const exporter = {
+    _delegate: delegate,
+    export: (spans: readonly object[], done: (result: { code: 0 }) => void) => {
+      sent.push(Buffer.from(delegate._serializer.serializeRequest(spans)));
+      done({ code: 0 });
+    },
+    shutdown: () => Promise.resolve(),
+  };
   const provider = new BasicTracerProvider({
     spanLimits: limits,
-    spanProcessors: [
-      {
-        onStart: () => {},
-        onEnd: (span) => void ended.push(span),
-        shutdown: () => Promise.resolve(),
-        forceFlush: () => Promise.resolve(),
-      },
-    ],
+    spanProcessors: [exporter, ...also].map((each) => new BatchSpanProcessor(each as SpanExporter)),
   });
-  return { ended, tracer: provider.getTracer('outrigger/sidecar') };
+  providers.push(provider);
+  return { sent, provider, tracer: provider.getTracer('outrigger/sidecar', '7') };
 };
 
 /** A call whose first attempt fails and whose second one does not, as it is told through `keeper`. */
-const play = (keeper: SpanKeeper, facts: CallFacts, status = ok): void => {
-  const { clock, pass, ...kit } = stillKit();
+const play = (
+  kit: StillKit,
+  keeper: SpanKeeper,
+  facts: CallFacts,
+  status = ok,
+  flags = 'ff.express=on',
+): void => {
+  const { clock, pass } = kit;
   const call = newCall(clock, { authority: 'shop.internal:7070', caller: 'web' }).identified(
     'id-7',
     `00-${traceId}-${caller}-01`,
     'vendor=x',
-    'ff.express=on',
+    flags,
   );
-  const span = spanTracer({ clock, ...kit }, keeper).begin(call, facts)!;
+  const span = spanTracer(kit, keeper).begin(call, facts)!;
   const endpoint = new FakeEndpoint();
   pass(2);
   for (const previous of facts.direction === 'outbound' ? [0, 1] : []) {
@@ -55,89 +86,117 @@ const play = (keeper: SpanKeeper, facts: CallFacts, status = ok): void => {
     attempt.over(previous === 0 ? broken('it is gone', false) : status);
   }
   call.life.requestBytes = 12;
+  call.life.responseBytes = 70_000;
   call.life.pickMs = 2;
   call.life.witnessAsSpan(span);
   call.life.settle(status);
 };
 
-/** What an exporter reads of spans; ids that are made by chance are told by whose they are. */
-const read = (spans: readonly ReadableSpan[]): unknown[] => {
-  const names = new Map(spans.map((span, at) => [span.spanContext().spanId, `span ${at}`]));
-  const told = ({ traceId, spanId, traceFlags, traceState, isRemote }: api.SpanContext) => ({
-    traceId,
-    spanId: names.get(spanId) ?? spanId,
-    traceFlags,
-    tracestate: traceState?.serialize(),
-    isRemote,
-  });
-  return spans.map((span) => ({
-    ...told(span.spanContext()),
-    parent: span.parentSpanContext === undefined ? null : told(span.parentSpanContext),
-    links: span.links.map(({ context, attributes = {} }) => ({ ...told(context), attributes })),
-    name: span.name,
-    kind: span.kind,
-    times: [span.startTime, span.endTime, span.duration],
-    ended: span.ended,
-    status: span.status,
-    attributes: span.attributes,
-    events: span.events,
-    dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
-    scope: span.instrumentationScope.name,
-  }));
+/** What a collector reads of the octets; ids that are made by chance are told by whose they are. */
+const told = (octets: Buffer): unknown => {
+  const request = read(octets);
+  const spans = request.resourceSpans![0]!.scopeSpans![0]!.spans!;
+  const names = new Map(spans.map(({ spanId }, at) => [spanId.toString('hex'), `span ${at}`]));
+  const named = (_: string, value: unknown) =>
+    value !== null && typeof value === 'object' && 'data' in value
+      ? (names.get(Buffer.from(value.data as number[]).toString('hex')) ?? value)
+      : value;
+  return JSON.parse(JSON.stringify(request), named);
 };
 
 const outbound: CallFacts = { direction: 'outbound', service: 'inventory', isRoot: false };
 
-const both = (facts: CallFacts, status = ok, limits: object = {}) => {
-  const theirs = noting(limits);
-  const ours = noting(limits);
-  play(apiKeeper(api, theirs.tracer), facts, status);
-  play(ownKeeper(api, sinkOf(ours.tracer)!), facts, status);
-  return { theirs: theirs.ended, ours: ours.ended };
+/** The octets that tell of the same call, as OpenTelemetry's spans and as ours. */
+const both = async (facts: CallFacts, status = ok, flags?: string) => {
+  const theirs = noting();
+  const kit = stillKit();
+  play(kit, apiKeeper(api, theirs.tracer), facts, status, flags);
+  await theirs.provider.forceFlush();
+  return { theirs: theirs.sent[0]!, ours: (await own(facts, status, flags))[0]! };
 };
 
-describe('spans that a sidecar makes itself', () => {
-  it.each<[string, CallFacts, typeof ok]>([
+const own = async (facts: CallFacts, status = ok, flags?: string): Promise<Buffer[]> => {
+  const ours = noting();
+  const kit = stillKit();
+  const keeper = ownKeeper(kit, api, sinkOf(ours.tracer)!);
+  play(kit, keeper, facts, status, flags);
+  keeper.close();
+  await ours.provider.forceFlush();
+  return ours.sent;
+};
+
+describe('spans that a sidecar writes itself', () => {
+  it.each<[string, CallFacts, typeof ok, string?]>([
     ['an outbound call with two attempts', outbound, ok],
     ['an outbound call that fails', outbound, broken('nobody is there', true)],
+    ['one that fails for a long reason beyond ASCII', outbound, broken('ня'.repeat(200), true)],
+    ['one with flags that fill pages', outbound, ok, `ff.big=${'x'.repeat(50_000)},ff.none=`],
     ['an inbound call', { ...outbound, direction: 'inbound', service: 'web' }, ok],
-  ])('tell of %s what OpenTelemetry’s own would', (_, facts, status) => {
-    const { theirs, ours } = both(facts, status);
-    expect(ours.length).toBe(facts.direction === 'outbound' ? 3 : 1);
-    expect(read(ours)).toEqual(read(theirs));
-    expect(ours[0]!.resource).toEqual(theirs[0]!.resource);
-  });
-
-  it('keep a root in the trace that it was sampled by, without a parent', () => {
-    const { ended, tracer } = noting();
-    play(ownKeeper(api, sinkOf(tracer)!), { ...outbound, isRoot: true });
-    const root = ended.at(-1)!;
-    expect([root.spanContext().traceId, root.parentSpanContext]).toEqual([traceId, undefined]);
-  });
-
-  it('keep to the limits of the variables', () => {
-    const { theirs, ours } = both(outbound, ok, { attributeValueLengthLimit: 4, attributeCountLimit: 5 });
-    const told = (spans: readonly ReadableSpan[]) =>
-      spans.map(({ attributes, droppedAttributesCount }) => [
-        Object.values(attributes),
-        droppedAttributesCount > 0,
-      ]);
+  ])('tell a collector of %s what OpenTelemetry’s own would', async (_, facts, status, flags) => {
+    const { theirs, ours } = await both(facts, status, flags);
+    expect(read(ours).resourceSpans![0]!.scopeSpans![0]!.spans).toHaveLength(
+      facts.direction === 'outbound' ? 3 : 1,
+    );
     expect(told(ours)).toEqual(told(theirs));
-    expect(told(ours)[0]).toEqual([['grpc', 'shop', 'id-7', 'inve', '10.0'], true]);
   });
 
-  it('are left to OpenTelemetry where its tracer is of another make', () => {
-    expect(sinkOf({} as api.Tracer)).toBeNull();
-    expect(sinkOf(api.trace.getTracer('none'))).toBeNull();
+  it('keep a root in the trace that it was sampled by, without a parent', async () => {
+    const [octets] = await own({ ...outbound, isRoot: true });
+    const root = read(octets!).resourceSpans![0]!.scopeSpans![0]!.spans!.at(-1)!;
+    expect([root.traceId.toString('hex'), root.parentSpanId?.length]).toEqual([traceId, 0]);
   });
 
-  it('hold nothing of the call while they wait to be exported', () => {
-    const { ended, tracer } = noting();
-    const keeper = ownKeeper(api, sinkOf(tracer)!);
-    const held: unknown[] = [];
-    play({ begin: keeper.begin, end: (_, notes) => void held.push(notes) }, outbound);
-    const values = held.flatMap((notes) => Object.values(notes as object));
-    expect(values.filter((value) => typeof value === 'object' || typeof value === 'function')).toEqual([]);
-    expect(ended).toEqual([]);
+  it('hold the life of a call that goes on, and nothing of one that is over', () => {
+    const living = () => queryObjects(Life, { format: 'count' }) + queryObjects(Call, { format: 'count' });
+    const held: OneSpan[] = [];
+    const begin = () => `00-${traceId}-${caller}-01`;
+    const keeper: SpanKeeper = { begin, end: (span) => void held.push(span), close: () => {} };
+    const kit = stillKit();
+    const before = living();
+    const span = spanTracer(kit, keeper).begin(newCall(kit.clock), outbound)!;
+    expect(living() - before).toBe(1);
+    span.over(ok);
+    play(kit, keeper, outbound);
+    expect(living() - before).toBe(0);
+    expect(held).toHaveLength(4);
+  });
+
+  it('are written in groups of 16, and a few of them after 100 ms', () => {
+    const kit = stillKit();
+    const taken: Buffer[] = [];
+    const sink = {
+      take: (octets: Buffer, from: number, to: number) => void taken.push(octets.subarray(from, to)),
+    };
+    const keeper = ownKeeper(kit, api, sink);
+    for (let calls = 0; calls < 5; calls++) play(kit, keeper, outbound);
+    expect(taken).toHaveLength(0);
+    play(kit, keeper, outbound);
+    expect(taken).toHaveLength(16);
+    kit.pass(110);
+    expect(taken).toHaveLength(18);
+    expect(kit.wheel.size).toBe(0);
   });
 });
+
+describe('OpenTelemetry makes the spans', () => {
+  it.each<[string, () => api.Tracer]>([
+    ['of another make', () => api.trace.getTracer('none')],
+    ['with an exporter of JSON', () => noting({ serializer: json }).tracer],
+    ['with a second exporter', () => noting({ also: [new ConsoleSpanExporter()] }).tracer],
+    ['with an exporter that is not of OTLP', () => consoleTracer()],
+    ['with a limit of texts', () => noting({ limits: { attributeValueLengthLimit: 40 } }).tracer],
+    ['with few attributes', () => noting({ limits: { attributeCountLimit: 10 } }).tracer],
+    ['without links', () => noting({ limits: { linkCountLimit: 0 } }).tracer],
+  ])('where there is a tracer %s', (_, tracer) => {
+    expect(sinkOf(tracer())).toBeNull();
+    expect(sinkOf(noting().tracer)).not.toBeNull();
+  });
+});
+
+const consoleTracer = (): api.Tracer => {
+  const provider = new BasicTracerProvider({
+    spanProcessors: [new BatchSpanProcessor(new ConsoleSpanExporter())],
+  });
+  providers.push(provider);
+  return provider.getTracer('outrigger/sidecar');
+};

@@ -1,0 +1,150 @@
+import type * as Api from '@opentelemetry/api';
+import type * as Sdk from '@opentelemetry/sdk-node';
+import { fieldHead, octetsOf, readMessage, writeField } from '../core/protobuf.ts';
+
+type Resource = Sdk.tracing.ReadableSpan['resource'];
+
+/** Where spans go that are written already. */
+export interface SpanSink {
+  /** Takes a span as field 2 of opentelemetry.proto.trace.v1.ScopeSpans; `octets` are not written there again. */
+  take(octets: Buffer, from: number, to: number): void;
+}
+
+/** A span that is written, for a processor that asks no more of it. */
+class WrittenSpan {
+  readonly octets: Buffer;
+  readonly from: number;
+  readonly to: number;
+  readonly resource: Resource;
+
+  constructor(octets: Buffer, from: number, to: number, resource: Resource) {
+    this.octets = octets;
+    this.from = from;
+    this.to = to;
+    this.resource = resource;
+  }
+
+  spanContext(): { readonly traceFlags: number } {
+    return sampled;
+  }
+}
+
+const sampled = { traceFlags: 1 } as const;
+
+/** What makes octets of a batch of spans. */
+interface Serializer<Span> {
+  serializeRequest(spans: readonly Span[]): Uint8Array | undefined;
+  deserializeResponse(octets: Uint8Array): unknown;
+}
+
+/** What a tracer of OpenTelemetry is made of, as far as it is looked at. */
+interface Innards {
+  readonly _spanProcessor: { readonly _spanProcessors: readonly Processor[] };
+  readonly _spanLimits: SpanLimits;
+}
+interface Processor {
+  readonly _exporter: { readonly _delegate: { _serializer: Serializer<object> } };
+  onEnd(span: object): void;
+}
+
+/** What a span may have at most, as the variables say. */
+interface SpanLimits {
+  /** Characters of a text. */
+  readonly attributeValueLengthLimit?: number;
+  readonly attributeCountLimit?: number;
+  readonly linkCountLimit?: number;
+}
+
+/** More attributes than a span of ours has, its flags included. */
+const mostAttributes = 64;
+
+/**
+ * A way to send spans that are written already through all that the variables made for `tracer`: its queue, its
+ * batches, its connection. Null where it has more than one exporter, another than OTLP in protobuf, limits that a span
+ * of ours could reach, or is of a make that is not known: then OpenTelemetry must make the spans.
+ *
+ * There is no other way in than by fields that are private; the version that is asked for as a peer has them.
+ */
+export const sinkOf = (tracer: Api.Tracer): SpanSink | null => {
+  const { _spanProcessor, _spanLimits } = tracer as Partial<Innards>;
+  const [processor, another] = _spanProcessor?._spanProcessors ?? [];
+  const delegate = processor?._exporter?._delegate;
+  if (delegate === undefined || another !== undefined || !areWide(_spanLimits)) return null;
+  const { _serializer: theirs } = delegate;
+  if (typeof theirs?.serializeRequest !== 'function' || !isProtobuf(theirs)) return null;
+  // It never ends, and is in no batch: it knows what all spans of the tracer share.
+  const example = tracer.startSpan('') as unknown as Sdk.tracing.ReadableSpan;
+  let frame: Frame | null = null;
+  delegate._serializer = {
+    serializeRequest: (spans) => {
+      // Not before there is a batch: what a resource says may not be known at once.
+      frame ??= frameOf(theirs, example);
+      return framed(frame, spans as readonly WrittenSpan[]);
+    },
+    deserializeResponse: (octets) => theirs.deserializeResponse(octets),
+  };
+  return {
+    take: (octets, from, to) => processor!.onEnd(new WrittenSpan(octets, from, to, example.resource)),
+  };
+};
+
+const areWide = (limits: SpanLimits | undefined): boolean =>
+  limits !== undefined &&
+  (limits.attributeCountLimit ?? mostAttributes) >= mostAttributes &&
+  (limits.attributeValueLengthLimit ?? Number.POSITIVE_INFINITY) === Number.POSITIVE_INFINITY &&
+  (limits.linkCountLimit ?? 1) >= 1;
+
+/** What stands around the spans of a batch. */
+interface Frame {
+  /** Fields of ResourceSpans beside its spans. */
+  readonly resource: Buffer;
+  /** Fields of ScopeSpans beside its spans. */
+  readonly scope: Buffer;
+}
+
+/** JSON begins with a brace even where there is nothing to tell. */
+const isProtobuf = (theirs: Serializer<object>): boolean => theirs.serializeRequest([])?.[0] !== brace;
+const brace = 0x7b;
+
+/** The frame as their serializer writes it. */
+const frameOf = (theirs: Serializer<object>, example: object): Frame => {
+  const request = theirs.serializeRequest([example]) ?? Buffer.alloc(0);
+  const resource = split(split(request, 1).field, 2);
+  return { resource: resource.others, scope: split(resource.field, 2).others };
+};
+
+/** A field of a message, and all its others. Throws where it is not there. */
+const split = (
+  message: Uint8Array,
+  wanted: number,
+): { readonly field: Uint8Array; readonly others: Buffer } => {
+  const others: Buffer[] = [];
+  let found: Uint8Array | null = null;
+  readMessage(message, (field, value) => {
+    if (field === wanted) found = octetsOf(value);
+    else others.push(writeField(field, octetsOf(value)));
+  });
+  if (found === null) throw new Error(`it has no field ${wanted}`);
+  return { field: found, others: Buffer.concat(others) };
+};
+
+/** An ExportTraceServiceRequest of these spans. */
+const framed = ({ resource, scope }: Frame, spans: readonly WrittenSpan[]): Uint8Array => {
+  const written = runsOf(spans);
+  const inner = scope.length + written.reduce((sum, { length }) => sum + length, 0);
+  const scopeHead = fieldHead(2, inner);
+  const outer = resource.length + scopeHead.length + inner;
+  return Buffer.concat([fieldHead(1, outer), resource, scopeHead, scope, ...written]);
+};
+
+/** Their octets; spans that were written one behind the other are one piece. */
+const runsOf = (spans: readonly WrittenSpan[]): Buffer[] => {
+  const runs: Buffer[] = [];
+  for (let at = 0; at < spans.length; ) {
+    const { octets, from, to } = spans[at++]!;
+    let end = to;
+    while (spans[at]?.octets === octets && spans[at]!.from === end) end = spans[at++]!.to;
+    runs.push(octets.subarray(from, end));
+  }
+  return runs;
+};
