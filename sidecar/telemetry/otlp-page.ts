@@ -33,6 +33,10 @@ export class OtlpPage {
   close(start: number): void {
     const { octets } = this;
     const length = this.at - start;
+    if (length <= 0x7f) {
+      octets[start - lengthOctets] = length;
+      return;
+    }
     let more = 0;
     for (let left = length; left > 0x7f; left >>>= 7) more++;
     if (more > 0) octets.copyWithin(start + more, start, this.at);
@@ -53,8 +57,12 @@ export class OtlpPage {
   /** So many octets that `text` has as hexadecimal digits from `from` on. */
   hex(field: number, text: string, from: number, count: number): void {
     const start = this.open(field);
-    for (let digit = from; digit < from + 2 * count; digit += 2)
-      this.octets[this.at++] = hexDigitAt(text, digit) * 16 + hexDigitAt(text, digit + 1);
+    const { octets } = this;
+    for (let at = 0; at < count; at++) {
+      const digit = from + 2 * at;
+      octets[start + at] = hexDigitAt(text, digit) * 16 + hexDigitAt(text, digit + 1);
+    }
+    this.at = start + count;
     this.close(start);
   }
 
