@@ -1,6 +1,8 @@
 import { hexDigitAt } from '../core/hex-digit.ts';
 
 const pageOctets = 65_536;
+/** A batch of 512 spans fills four or five. */
+const sparePages = 8;
 /** Octets of a length where none is written yet; longer messages are moved by what it takes more. */
 const lengthOctets = 1;
 /** Up to here it is faster to write letter by letter than to cross into C++. */
@@ -14,12 +16,20 @@ export class OtlpPage {
   octets: Buffer = Buffer.alloc(0);
   /** Where the next field goes. */
   at = 0;
+  readonly #spare: Buffer[] = [];
 
   /** Makes room for so many octets, on a new page where this one is full. */
   room(octets: number): void {
     if (this.at + octets <= this.octets.length) return;
-    this.octets = Buffer.allocUnsafeSlow(Math.max(pageOctets, octets));
     this.at = 0;
+    this.octets =
+      (octets <= pageOctets ? this.#spare.pop() : undefined) ??
+      Buffer.allocUnsafeSlow(Math.max(pageOctets, octets));
+  }
+
+  /** Takes back a page whose octets nobody needs any more: memory that is let go of is what makes V8 collect. */
+  free(octets: Buffer): void {
+    if (octets.length === pageOctets && this.#spare.length < sparePages) this.#spare.push(octets);
   }
 
   /** Begins a message, whose fields follow. Answers what `close` must be told. */

@@ -6,8 +6,10 @@ type Resource = Sdk.tracing.ReadableSpan['resource'];
 
 /** Where spans go that are written already. */
 export interface SpanSink {
-  /** Takes a span as field 2 of opentelemetry.proto.trace.v1.ScopeSpans; `octets` are not written there again. */
+  /** Takes a span as field 2 of opentelemetry.proto.trace.v1.ScopeSpans. One page is filled before the next is begun. */
   take(octets: Buffer, from: number, to: number): void;
+  /** Hears of each page that is sent, and can be written again. */
+  onFree: (octets: Buffer) => void;
 }
 
 /** A span that is written, for a processor that asks no more of it. */
@@ -43,8 +45,12 @@ interface Innards {
   readonly _spanLimits: SpanLimits;
 }
 interface Processor {
-  readonly _exporter: { readonly _delegate: { _serializer: Serializer<object> } };
+  readonly _exporter: Exporter;
   onEnd(span: object): void;
+}
+interface Exporter {
+  readonly _delegate: { _serializer: Serializer<object> };
+  export(spans: object[], done: (result: object) => void): void;
 }
 
 /** What a span may have at most, as the variables say. */
@@ -68,25 +74,60 @@ const mostAttributes = 64;
 export const sinkOf = (tracer: Api.Tracer): SpanSink | null => {
   const { _spanProcessor, _spanLimits } = tracer as Partial<Innards>;
   const [processor, another] = _spanProcessor?._spanProcessors ?? [];
-  const delegate = processor?._exporter?._delegate;
-  if (delegate === undefined || another !== undefined || !areWide(_spanLimits)) return null;
+  const exporter = processor?._exporter;
+  const delegate = exporter?._delegate;
+  if (exporter === undefined || delegate === undefined || another !== undefined || !areWide(_spanLimits))
+    return null;
   const { _serializer: theirs } = delegate;
   if (typeof theirs?.serializeRequest !== 'function' || !isProtobuf(theirs)) return null;
   // It never ends, and is in no batch: it knows what all spans of the tracer share.
   const example = tracer.startSpan('') as unknown as Sdk.tracing.ReadableSpan;
+  const sink: SpanSink = {
+    take: (octets, from, to) => processor!.onEnd(new WrittenSpan(octets, from, to, example.resource)),
+    onFree: () => {},
+  };
+  const memory = requestMemory(exporter);
   let frame: Frame | null = null;
   delegate._serializer = {
     serializeRequest: (spans) => {
       // Not before there is a batch: what a resource says may not be known at once.
       frame ??= frameOf(theirs, example);
-      return framed(frame, spans as readonly WrittenSpan[]);
+      const runs = runsOf(spans as readonly WrittenSpan[]);
+      const request = framed(frame, runs, memory);
+      // Of the last page more may come, or has.
+      const last = runs.at(-1)?.buffer;
+      for (const buffer of new Set(runs.map(({ buffer }) => buffer)))
+        if (buffer !== last) sink.onFree(buffer);
+      return request;
     },
     deserializeResponse: (octets) => theirs.deserializeResponse(octets),
   };
-  return {
-    take: (octets, from, to) => processor!.onEnd(new WrittenSpan(octets, from, to, example.resource)),
+  return sink;
+};
+
+/** Gives so many octets. */
+type Memory = (length: number) => Buffer;
+
+/** The same memory for each request, but another while one is under way. */
+const requestMemory = (exporter: Exporter): Memory => {
+  const send = exporter.export.bind(exporter);
+  let underWay = 0;
+  let memory = Buffer.alloc(0);
+  exporter.export = (spans, done) => {
+    underWay++;
+    send(spans, (result) => {
+      underWay--;
+      done(result);
+    });
+  };
+  return (length) => {
+    if (underWay > 1 || memory.length < length) memory = Buffer.allocUnsafeSlow(length + spareOctets);
+    return memory.subarray(0, length);
   };
 };
+
+/** So that a batch that is a little longer than the one before it has room. */
+const spareOctets = 32_768;
 
 const areWide = (limits: SpanLimits | undefined): boolean =>
   limits !== undefined &&
@@ -128,23 +169,31 @@ const split = (
   return { field: found, others: Buffer.concat(others) };
 };
 
+/** Octets of spans that were written one behind the other. */
+interface Run {
+  readonly buffer: Buffer;
+  readonly from: number;
+  to: number;
+}
+
 /** An ExportTraceServiceRequest of these spans. */
-const framed = ({ resource, scope }: Frame, spans: readonly WrittenSpan[]): Uint8Array => {
-  const written = runsOf(spans);
-  const inner = scope.length + written.reduce((sum, { length }) => sum + length, 0);
+const framed = ({ resource, scope }: Frame, runs: readonly Run[], memory: Memory): Uint8Array => {
+  const inner = runs.reduce((sum, { from, to }) => sum + to - from, scope.length);
   const scopeHead = fieldHead(2, inner);
   const outer = resource.length + scopeHead.length + inner;
-  return Buffer.concat([fieldHead(1, outer), resource, scopeHead, scope, ...written]);
+  const head = Buffer.concat([fieldHead(1, outer), resource, scopeHead, scope]);
+  const request = memory(head.length + inner - scope.length);
+  let at = head.copy(request);
+  for (const { buffer, from, to } of runs) at += buffer.copy(request, at, from, to);
+  return request;
 };
 
-/** Their octets; spans that were written one behind the other are one piece. */
-const runsOf = (spans: readonly WrittenSpan[]): Buffer[] => {
-  const runs: Buffer[] = [];
-  for (let at = 0; at < spans.length; ) {
-    const { octets, from, to } = spans[at++]!;
-    let end = to;
-    while (spans[at]?.octets === octets && spans[at]!.from === end) end = spans[at++]!.to;
-    runs.push(octets.subarray(from, end));
+const runsOf = (spans: readonly WrittenSpan[]): Run[] => {
+  const runs: Run[] = [];
+  for (const { octets, from, to } of spans) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.buffer === octets && last.to === from) last.to = to;
+    else runs.push({ buffer: octets, from, to });
   }
   return runs;
 };

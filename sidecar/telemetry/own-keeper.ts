@@ -19,6 +19,7 @@ const groupMs = 100;
 export const ownKeeper = ({ wheel }: Pick<Kit, 'wheel'>, api: typeof Api, sink: SpanSink): SpanKeeper => {
   const spanId = spanIds();
   const page = new OtlpPage();
+  sink.onFree = (octets) => page.free(octets);
   const group: (OneSpan | null)[] = new Array(groupSpans).fill(null);
   let count = 0;
   const flush = (): void => {

@@ -14,7 +14,7 @@ import { broken, ok } from '../../../sidecar/core/status.ts';
 import type { CallFacts } from '../../../sidecar/core/trace.ts';
 import { apiKeeper } from '../../../sidecar/telemetry/api-keeper.ts';
 import type { OneSpan, SpanKeeper } from '../../../sidecar/telemetry/one-span.ts';
-import { sinkOf } from '../../../sidecar/telemetry/otlp-sink.ts';
+import { type SpanSink, sinkOf } from '../../../sidecar/telemetry/otlp-sink.ts';
 import { ownKeeper } from '../../../sidecar/telemetry/own-keeper.ts';
 import { spanTracer } from '../../../sidecar/telemetry/spans.ts';
 import { FakeEndpoint, newCall } from '../../support/calls.ts';
@@ -164,8 +164,9 @@ describe('spans that a sidecar writes itself', () => {
   it('are written in groups of 16, and a few of them after 100 ms', () => {
     const kit = stillKit();
     const taken: Buffer[] = [];
-    const sink = {
-      take: (octets: Buffer, from: number, to: number) => void taken.push(octets.subarray(from, to)),
+    const sink: SpanSink = {
+      take: (octets, from, to) => void taken.push(octets.subarray(from, to)),
+      onFree: () => {},
     };
     const keeper = ownKeeper(kit, api, sink);
     for (let calls = 0; calls < 5; calls++) play(kit, keeper, outbound);
