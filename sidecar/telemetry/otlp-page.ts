@@ -1,7 +1,7 @@
 import { hexDigitAt } from '../core/hex-digit.ts';
 
 const pageOctets = 65_536;
-/** A batch of 512 spans fills four or five. */
+/** A batch of 512 spans fills four. */
 const sparePages = 8;
 /** Octets of a length where none is written yet; longer messages are moved by what it takes more. */
 const lengthOctets = 1;

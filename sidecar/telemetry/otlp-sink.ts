@@ -1,15 +1,16 @@
 import type * as Api from '@opentelemetry/api';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import { fieldHead, octetsOf, readMessage, writeField } from '../core/protobuf.ts';
+import { OtlpPage } from './otlp-page.ts';
 
 type Resource = Sdk.tracing.ReadableSpan['resource'];
 
 /** Where spans go that are written already. */
 export interface SpanSink {
-  /** Takes a span as field 2 of opentelemetry.proto.trace.v1.ScopeSpans. One page is filled before the next is begun. */
-  take(octets: Buffer, from: number, to: number): void;
-  /** Hears of each page that is sent, and can be written again. */
-  onFree: (octets: Buffer) => void;
+  /** To write them into, each as field 2 of opentelemetry.proto.trace.v1.ScopeSpans. */
+  readonly page: OtlpPage;
+  /** Takes the span that was written last, and begins at `from`. */
+  take(from: number): void;
 }
 
 /** A span that is written, for a processor that asks no more of it. */
@@ -82,10 +83,7 @@ export const sinkOf = (tracer: Api.Tracer): SpanSink | null => {
   if (typeof theirs?.serializeRequest !== 'function' || !isProtobuf(theirs)) return null;
   // It never ends, and is in no batch: it knows what all spans of the tracer share.
   const example = tracer.startSpan('') as unknown as Sdk.tracing.ReadableSpan;
-  const sink: SpanSink = {
-    take: (octets, from, to) => processor!.onEnd(new WrittenSpan(octets, from, to, example.resource)),
-    onFree: () => {},
-  };
+  const page = new OtlpPage();
   const memory = requestMemory(exporter);
   let frame: Frame | null = null;
   delegate._serializer = {
@@ -96,13 +94,15 @@ export const sinkOf = (tracer: Api.Tracer): SpanSink | null => {
       const request = framed(frame, runs, memory);
       // Of the last page more may come, or has.
       const last = runs.at(-1)?.buffer;
-      for (const buffer of new Set(runs.map(({ buffer }) => buffer)))
-        if (buffer !== last) sink.onFree(buffer);
+      for (const buffer of new Set(runs.map(({ buffer }) => buffer))) if (buffer !== last) page.free(buffer);
       return request;
     },
     deserializeResponse: (octets) => theirs.deserializeResponse(octets),
   };
-  return sink;
+  return {
+    page,
+    take: (from) => processor!.onEnd(new WrittenSpan(page.octets, from, page.at, example.resource)),
+  };
 };
 
 /** Gives so many octets. */
@@ -121,11 +121,14 @@ const requestMemory = (exporter: Exporter): Memory => {
     });
   };
   return (length) => {
+    if (length > keptOctets) return Buffer.allocUnsafeSlow(length);
     if (underWay > 1 || memory.length < length) memory = Buffer.allocUnsafeSlow(length + spareOctets);
     return memory.subarray(0, length);
   };
 };
 
+/** Four times what 512 spans take as a rule; what is longer is let go of. */
+const keptOctets = 1_048_576;
 /** So that a batch that is a little longer than the one before it has room. */
 const spareOctets = 32_768;
 

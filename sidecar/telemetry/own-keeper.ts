@@ -3,7 +3,6 @@ import type { Kit } from '../core/kit.ts';
 import { randomHex } from '../core/random-hex.ts';
 import { timer } from '../core/wheel.ts';
 import type { OneSpan, SpanKeeper } from './one-span.ts';
-import { OtlpPage } from './otlp-page.ts';
 import type { SpanSink } from './otlp-sink.ts';
 import { writeSpan } from './otlp-span.ts';
 
@@ -18,18 +17,16 @@ const groupMs = 100;
  */
 export const ownKeeper = ({ wheel }: Pick<Kit, 'wheel'>, api: typeof Api, sink: SpanSink): SpanKeeper => {
   const spanId = spanIds();
-  const page = new OtlpPage();
-  sink.onFree = (octets) => page.free(octets);
   const group: (OneSpan | null)[] = new Array(groupSpans).fill(null);
   let count = 0;
   const flush = (): void => {
-    for (let at = 0; at < count; at++) {
+    const ended = count;
+    count = 0;
+    for (let at = 0; at < ended; at++) {
       const span = group[at]!;
       group[at] = null;
-      const from = writeSpan(page, span, tracestateOf(api, span));
-      sink.take(page.octets, from, page.at);
+      sink.take(writeSpan(sink.page, span, tracestateOf(api, span)));
     }
-    count = 0;
   };
   const late = timer(flush);
   return {

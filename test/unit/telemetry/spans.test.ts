@@ -14,6 +14,7 @@ import { broken, ok } from '../../../sidecar/core/status.ts';
 import type { CallFacts } from '../../../sidecar/core/trace.ts';
 import { apiKeeper } from '../../../sidecar/telemetry/api-keeper.ts';
 import type { OneSpan, SpanKeeper } from '../../../sidecar/telemetry/one-span.ts';
+import { OtlpPage } from '../../../sidecar/telemetry/otlp-page.ts';
 import { type SpanSink, sinkOf } from '../../../sidecar/telemetry/otlp-sink.ts';
 import { ownKeeper } from '../../../sidecar/telemetry/own-keeper.ts';
 import { spanTracer } from '../../../sidecar/telemetry/spans.ts';
@@ -35,15 +36,20 @@ afterEach(async () => {
   for (const provider of providers.splice(0)) await provider.shutdown();
 });
 
-/** A provider of OpenTelemetry whose exporter keeps the octets that it would send. */
-const noting = ({ serializer = protobuf, limits = {}, also = [] as SpanExporter[] } = {}) => {
+/** A provider of OpenTelemetry whose exporter keeps the octets that it would send. `hold`: they are under way until let go of. */
+const noting = ({ serializer = protobuf, limits = {}, also = [] as SpanExporter[], hold = false } = {}) => {
   const sent: Buffer[] = [];
+  const underWay: (() => void)[] = [];
   const delegate = { _serializer: serializer };
   const exporter = {
     _delegate: delegate,
     export: (spans: readonly object[], done: (result: { code: 0 }) => void) => {
-      sent.push(Buffer.from(delegate._serializer.serializeRequest(spans)));
-      done({ code: 0 });
+      const request = delegate._serializer.serializeRequest(spans);
+      underWay.push(() => {
+        sent.push(Buffer.from(request));
+        done({ code: 0 });
+      });
+      if (!hold) underWay.pop()!();
     },
     shutdown: () => Promise.resolve(),
   };
@@ -52,7 +58,7 @@ const noting = ({ serializer = protobuf, limits = {}, also = [] as SpanExporter[
     spanProcessors: [exporter, ...also].map((each) => new BatchSpanProcessor(each as SpanExporter)),
   });
   providers.push(provider);
-  return { sent, provider, tracer: provider.getTracer('outrigger/sidecar', '7') };
+  return { sent, underWay, provider, tracer: provider.getTracer('outrigger/sidecar', '7') };
 };
 
 /** A call whose first attempt fails and whose second one does not, as it is told through `keeper`. */
@@ -164,10 +170,8 @@ describe('spans that a sidecar writes itself', () => {
   it('are written in groups of 16, and a few of them after 100 ms', () => {
     const kit = stillKit();
     const taken: Buffer[] = [];
-    const sink: SpanSink = {
-      take: (octets, from, to) => void taken.push(octets.subarray(from, to)),
-      onFree: () => {},
-    };
+    const page = new OtlpPage();
+    const sink: SpanSink = { page, take: (from) => void taken.push(page.octets.subarray(from, page.at)) };
     const keeper = ownKeeper(kit, api, sink);
     for (let calls = 0; calls < 5; calls++) play(kit, keeper, outbound);
     expect(taken).toHaveLength(0);
@@ -176,6 +180,29 @@ describe('spans that a sidecar writes itself', () => {
     kit.pass(110);
     expect(taken).toHaveLength(18);
     expect(kit.wheel.size).toBe(0);
+  });
+
+  it('are sent as they were, however often memory is written again', async () => {
+    const { sent, underWay, provider, tracer } = noting({ hold: true });
+    const kit = stillKit();
+    const keeper = ownKeeper(kit, api, sinkOf(tracer)!);
+    const send = (calls: number): Promise<void> => {
+      for (let made = 0; made < calls; made++) play(kit, keeper, outbound);
+      keeper.close();
+      return provider.forceFlush();
+    };
+    const flushed: Promise<void>[] = [];
+    for (let rounds = 0; rounds < 6; rounds++) {
+      // 600 spans, more than a batch: two are under way at once, and a third begins before the second is there.
+      flushed.push(send(200));
+      while (underWay.length > 1) underWay.shift()!();
+    }
+    while (underWay.length > 0) underWay.shift()!();
+    await Promise.all(flushed);
+    const ids = sent.flatMap((octets) =>
+      read(octets).resourceSpans![0]!.scopeSpans![0]!.spans!.map(({ spanId }) => spanId.toString('hex')),
+    );
+    expect([ids.length, new Set(ids).size]).toEqual([3600, 3600]);
   });
 });
 
