@@ -67,6 +67,9 @@ export const traceparentOf = (span: {
   readonly traceFlags: number;
 }): string => `00-${span.traceId}-${span.spanId}-${(span.traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 
+/** The trace id in a valid traceparent. */
+export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 35);
+
 /** The parts of a valid traceparent; null for any other text. */
 export const partsOf = (
   traceparent: string,

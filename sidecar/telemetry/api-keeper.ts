@@ -1,11 +1,19 @@
 import type * as Api from '@opentelemetry/api';
-import { partsOf, rpcMethod, traceparentOf } from '../core/span-words.ts';
+import { partsOf, rpcMethod, traceIdOf, traceparentOf } from '../core/span-words.ts';
 import type { OneSpan, SpanKeeper } from './one-span.ts';
 import { attributesOf, isError, whyOf } from './span-attributes.ts';
 
-/** Keeps spans with a tracer of OpenTelemetry: its limits, its processors and whatever exporter it has hold. */
-export const apiKeeper = (api: typeof Api, tracer: Api.Tracer): SpanKeeper => ({
+/**
+ * Keeps spans with a tracer of OpenTelemetry: its limits, its processors and whatever exporter it has hold. `rootOf` makes
+ * the tracer's next root one of the trace that it names, where the tracer lets itself be told.
+ */
+export const apiKeeper = (
+  api: typeof Api,
+  tracer: Api.Tracer,
+  rootOf: (traceId: string) => void = () => {},
+): SpanKeeper => ({
   begin: (span) => {
+    if (span.isRoot) rootOf(traceIdOf(span.parent));
     const before = span.before?.kept;
     const begun = tracer.startSpan(
       rpcMethod(span.method),

@@ -51,10 +51,7 @@ export class OtlpPage {
     for (let left = length; left > 0x7f; left >>>= 7) more++;
     if (more > 0) octets.copyWithin(start + more, start, this.at);
     this.at += more;
-    let left = length;
-    let at = start - lengthOctets;
-    for (; left > 0x7f; left >>>= 7) octets[at++] = (left & 0x7f) | 0x80;
-    octets[at] = left;
+    varintInto(octets, start - lengthOctets, length);
   }
 
   /** Takes three octets for a letter, at most. */
@@ -79,9 +76,7 @@ export class OtlpPage {
   /** A whole number that is not negative. */
   varint(field: number, value: number): void {
     this.#tag(field, 0);
-    let left = value;
-    for (; left > 0x7f; left = Math.floor(left / 128)) this.octets[this.at++] = (left & 0x7f) | 0x80;
-    this.octets[this.at++] = left;
+    this.at = varintInto(this.octets, this.at, value);
   }
 
   double(field: number, value: number): void {
@@ -114,6 +109,15 @@ export class OtlpPage {
     this.octets[this.at++] = tag > 0x7f ? tag >>> 7 : tag;
   }
 }
+
+/** Writes a whole number; answers where it ends. */
+const varintInto = (octets: Buffer, start: number, value: number): number => {
+  let at = start;
+  let left = value;
+  for (; left > 0x7f; left = Math.floor(left / 128)) octets[at++] = (left & 0x7f) | 0x80;
+  octets[at++] = left;
+  return at;
+};
 
 /** Writes a short text of ASCII; 0 for any other. */
 const ascii = (octets: Buffer, start: number, text: string): number => {

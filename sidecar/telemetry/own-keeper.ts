@@ -1,6 +1,7 @@
 import type * as Api from '@opentelemetry/api';
 import type { Kit } from '../core/kit.ts';
 import { randomHex } from '../core/random-hex.ts';
+import { traceIdOf } from '../core/span-words.ts';
 import { timer } from '../core/wheel.ts';
 import type { OneSpan, SpanKeeper } from './one-span.ts';
 import type { SpanSink } from './otlp-sink.ts';
@@ -33,7 +34,7 @@ export const ownKeeper = ({ wheel }: Pick<Kit, 'wheel'>, api: typeof Api, sink: 
     // Who asks for a span has decided that there is one: the variables' sampler was asked before.
     begin: (span) => {
       // Of an attempt it is in the call's: text that was put together is costly to take apart.
-      span.trace = span.above === null ? `00-${span.parent.slice(3, 35)}-` : span.above.trace;
+      span.trace = span.above === null ? `00-${traceIdOf(span.parent)}-` : span.above.trace;
       return `${span.trace}${spanId()}-01`;
     },
     end: (span) => {

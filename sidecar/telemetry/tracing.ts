@@ -3,6 +3,7 @@ import type * as Api from '@opentelemetry/api';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import type { Kit } from '../core/kit.ts';
 import type { LogFields } from '../core/log.ts';
+import { randomHex } from '../core/random-hex.ts';
 import type { Tracer } from '../core/trace.ts';
 import { isRegistered } from '../core/tracing-global.ts';
 import {
@@ -81,7 +82,7 @@ const open = (kit: Kit, loaded: Loaded, service: string, environment: Environmen
   }
   const tracer = provider.getTracer(scope);
   const sink = own === null ? null : sinkOf(tracer);
-  const keeper = sink === null ? apiKeeper(api, tracer) : ownKeeper(kit, api, sink);
+  const keeper = sink === null ? apiKeeper(api, tracer, own?.rootOf) : ownKeeper(kit, api, sink);
   return {
     tracer: spanTracer(kit, keeper),
     close: async () => {
@@ -111,15 +112,27 @@ const load = (): Loaded | null => {
 
 interface OwnProvider {
   readonly provider: Api.TracerProvider | null;
+  /** The next root span is one of the trace `traceId`: the id that the call was sampled by. */
+  readonly rootOf: (traceId: string) => void;
   shutdown(): Promise<void>;
 }
 
 /** A provider as the variables describe it, which nobody else in this process can see. */
 const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
+  let root = '';
+  const hex = randomHex();
   const node = new sdk.NodeSDK({
     ...(service !== '' && { serviceName: service }),
     // Who asks for a span has decided that there is one: the variables' sampler was asked before.
     sampler: { shouldSample: () => ({ decision: api.SamplingDecision.RECORD_AND_SAMPLED }) },
+    idGenerator: {
+      generateTraceId: () => {
+        const id = root;
+        root = '';
+        return id || hex(16);
+      },
+      generateSpanId: () => hex(8),
+    },
     // Metrics and logs are the variables' too, but not ours: a sidecar has its own.
     metricReaders: [],
     logRecordProcessors: [],
@@ -131,7 +144,10 @@ const startOwn = ({ api, sdk }: Loaded, service: string): OwnProvider => {
   node.start();
   const provider = isRegistered('trace') ? delegateOf(api.trace.getTracerProvider()) : null;
   if (provider !== null) api.trace.disable();
-  return { provider, shutdown: () => node.shutdown() };
+  const rootOf = (traceId: string): void => {
+    root = traceId;
+  };
+  return { provider, rootOf, shutdown: () => node.shutdown() };
 };
 
 /** What is registered stands behind a proxy. */

@@ -62,6 +62,21 @@ describe('a ratio of 0', () => {
   });
 });
 
+describe('a share of the ids', () => {
+  it.each<[string, string]>([
+    ['a sidecar writes', ''],
+    ['OpenTelemetry makes', '30'],
+  ])('is taken by all sidecars of a trace or by none, in spans that %s', async (_, attributes) => {
+    vi.stubEnv('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', attributes);
+    await start('traceidratio', '0.5');
+    for (let calls = 0; calls < 40; calls++) await call();
+    await eventually(() => receiver.spans.length === begun(), 'all spans');
+    const spansOf = new Map<string, number>();
+    for (const { trace } of receiver.spans) spansOf.set(trace, (spansOf.get(trace) ?? 0) + 1);
+    expect(new Set(spansOf.values())).toEqual(new Set([3]));
+  });
+});
+
 describe('the default', () => {
   it('samples what begins here, under the id that the trace was given', async () => {
     await start('');
